@@ -1,0 +1,237 @@
+"""Unit rows in, the nearest of them out. The only module that imports FAISS.
+
+Decided once, for every index:
+
+* Similarity is the inner product of unit rows, the cosine, rounded to 1e-6 after clipping to
+  [-1, 1].
+* Equal similarities stand in ascending row order, at the k-th place too: of several rows that tie
+  for the last place, the lowest ones are kept.
+* `k` larger than the number of rows gives all rows; an empty index gives `k = 0`.
+* A zero row has similarity 0 to everything, and everything to a zero query.
+* A query gets the same neighbors alone and in a batch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DamagedStoreError
+from .neighbors import Neighbors
+
+__all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
+
+_DECIMALS = 6
+_SPARE = 8
+"""How many more rows than `k` are fetched, to settle ties at the k-th place in one search."""
+_MARGIN = 1e-5
+"""How far FAISS's batched float32 sums may be from the pairwise ones; ten times what was seen."""
+
+
+@runtime_checkable
+class NeighborIndex(Protocol):
+    """Anything that finds the nearest of its rows; see the module for what must hold."""
+
+    @property
+    def dim(self) -> int:
+        """The dimension `d` of its rows."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+
+    def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
+        """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
+
+
+class ExactIndex:
+    """All similarities in double precision, sorted: slow, obvious, the twin of `FaissIndex`.
+
+    Args:
+        vectors: Unit rows, shape (n, d).
+
+    Example:
+        >>> index = ExactIndex(np.eye(3, dtype=np.float32))
+        >>> index.search(np.array([[0.6, 0.8, 0.0]], dtype=np.float32), k=2).rows.tolist()
+        [[1, 0]]
+    """
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self._vectors = _as_rows(vectors).astype(np.float64)
+
+    @property
+    def dim(self) -> int:
+        """The dimension `d` of its rows."""
+        return self._vectors.shape[1]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._vectors)
+
+    def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
+        """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
+        queries = _checked_queries(queries, self.dim, k)
+        similarities = _rounded(queries.astype(np.float64) @ self._vectors.T)
+        rows = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+        return Neighbors(rows=rows, similarities=np.take_along_axis(similarities, rows, axis=1))
+
+
+class FaissIndex:
+    """A flat FAISS inner-product index.
+
+    FAISS picks the candidates; their similarities are then summed pair by pair, so that a pair has
+    one similarity whatever else is in the batch, and ties are settled by the rule of this module.
+
+    Args:
+        vectors: Unit rows, shape (n, d).
+
+    Example:
+        >>> index = FaissIndex(np.eye(3, dtype=np.float32))
+        >>> near = index.search(np.array([[0.6, 0.8, 0.0]], dtype=np.float32), k=2)
+        >>> near.rows.tolist(), near.similarities.tolist()
+        ([[1, 0]], [[0.8, 0.6]])
+    """
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        vectors = _as_rows(vectors)
+        self._index = faiss.IndexFlatIP(vectors.shape[1])
+        self._index.add(vectors)
+
+    @classmethod
+    def read(cls, path: Path) -> FaissIndex:
+        """Read what `to_bytes` gave and somebody wrote to `path`.
+
+        Raises:
+            DamagedStoreError: FAISS cannot read the file, or it holds another kind of index.
+        """
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise DamagedStoreError(
+                f"{path} is no index that FAISS can read ({reason}); rebuild it from the vectors "
+                f"with: knnrouter inspect {path.parent} --repair"
+            ) from error
+        if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise DamagedStoreError(
+                f"{path} holds a {type(index).__name__}, not a flat inner-product index; rebuild it "
+                f"from the vectors with: knnrouter inspect {path.parent} --repair"
+            )
+        self = cls.__new__(cls)
+        self._index = index
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The index as FAISS writes it to a file."""
+        return bytes(faiss.serialize_index(self._index))
+
+    @property
+    def dim(self) -> int:
+        """The dimension `d` of its rows."""
+        return int(self._index.d)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return int(self._index.ntotal)
+
+    def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
+        """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
+        queries = _checked_queries(queries, self.dim, k)
+        k = min(k, len(self))
+        if k == 0:
+            empty = np.empty((len(queries), 0))
+            return Neighbors(rows=empty.astype(np.int64), similarities=empty)
+        return self._settled(queries, k, min(k + _SPARE, len(self)))
+
+    def _settled(self, queries: NDArray[np.float32], k: int, fetch: int) -> Neighbors:
+        """Search for `fetch` candidates, and for more where the k-th place is still open."""
+        coarse, rows = self._index.search(queries, fetch)
+        similarities = self._pairwise(queries, rows)
+        order = np.lexsort((rows, -similarities))[:, :k]
+        rows = np.take_along_axis(rows, order, axis=1)
+        similarities = np.take_along_axis(similarities, order, axis=1)
+        if fetch < len(self):
+            open_ = coarse[:, -1] >= similarities[:, -1] - _MARGIN
+            if open_.any():
+                wider = self._settled(queries[open_], k, min(2 * fetch, len(self)))
+                rows[open_], similarities[open_] = wider.rows, wider.similarities
+        return Neighbors(rows=rows, similarities=similarities)
+
+    def _pairwise(
+        self, queries: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        similarities = np.empty(rows.shape, dtype=np.float32)
+        self._index.compute_distance_subset(
+            len(queries),
+            faiss.swig_ptr(queries),
+            rows.shape[1],
+            faiss.swig_ptr(similarities),
+            faiss.swig_ptr(rows),
+        )
+        return _rounded(similarities.astype(np.float64))
+
+
+def kmeans(
+    vectors: NDArray[np.float32],
+    k: int,
+    *,
+    weights: NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Spherical k-means: group unit rows around `k` unit centers.
+
+    Args:
+        vectors: Unit rows, shape (n, d).
+        k: How many centers; `k >= n` gives every row a center of its own.
+        weights: How much each row counts, shape (n,); all alike when omitted.
+        seed: Where the random start comes from.
+
+    Returns:
+        Centers, unit rows of shape (k, d); and the center that each row belongs to, shape (n,).
+
+    Example:
+        >>> centers, assignment = kmeans(np.eye(2, dtype=np.float32), 2)
+        >>> assignment.tolist()
+        [0, 1]
+    """
+    vectors = _as_rows(vectors)
+    if k >= len(vectors):
+        return vectors.copy(), np.arange(len(vectors))
+    machine = faiss.Kmeans(
+        vectors.shape[1],
+        k,
+        niter=20,
+        seed=seed,
+        spherical=True,
+        min_points_per_centroid=1,  # else FAISS complains on standard error
+        max_points_per_centroid=len(vectors),  # else it samples
+    )
+    machine.train(vectors, weights=None if weights is None else weights.astype(np.float32))
+    _, assignment = machine.index.search(vectors, 1)
+    return machine.centroids, assignment[:, 0]
+
+
+def _as_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = np.ascontiguousarray(vectors, dtype=np.float32)
+    if rows.ndim != 2:
+        raise ValueError(f"vectors have shape {rows.shape}; they must be rows: (n, d)")
+    return rows
+
+
+def _checked_queries(
+    queries: NDArray[np.float32], dim: int, k: int
+) -> NDArray[np.float32]:
+    rows = _as_rows(queries)
+    if rows.shape[1] != dim:
+        raise ValueError(f"queries have dimension {rows.shape[1]}, the index has {dim}")
+    if k < 1:
+        raise ValueError(f"k is {k}; it must be at least 1")
+    return rows
+
+
+def _rounded(similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Adding 0.0 turns -0.0 into 0.0, so that equal similarities also print alike.
+    return np.clip(similarities, -1.0, 1.0).round(_DECIMALS) + 0.0

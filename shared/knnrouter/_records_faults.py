@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from knnrouter.records import RecordSet
+    from .records import RecordSet
 
 __all__ = ["find_faults"]
 

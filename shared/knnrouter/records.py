@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from knnrouter._records_faults import find_faults
-from knnrouter.errors import RecordsError
+from ._records_faults import find_faults
+from .errors import RecordsError
 
 if TYPE_CHECKING:
-    from knnrouter.embedders import Embedder
+    from .embedders.base import Embedder
 
 __all__ = ["FloatMatrix", "FloatVector", "Preference", "Price", "RecordSet", "ScoreMatrix"]
 
@@ -232,7 +232,7 @@ class RecordSet:
             >>> records.models, records.scores.tolist(), records.costs.tolist()
             (('small', 'large'), [[0.75, 1.0]], [[nan, 0.01]])
         """
-        from knnrouter.ingest.table import records_from_rows
+        from .ingest.table import records_from_rows
 
         return records_from_rows(rows, ignore=ignore, scale=scale, threshold=threshold)
 
@@ -253,7 +253,7 @@ class RecordSet:
             >>> records.select([1]).queries
             ('b',)
         """
-        from knnrouter._records_sets import select
+        from ._records_sets import select
 
         return select(self, rows)
 
@@ -277,7 +277,7 @@ class RecordSet:
             >>> RecordSet.concat([one, two]).scores.tolist()
             [[1.0, nan], [nan, 0.0]]
         """
-        from knnrouter._records_sets import concat
+        from ._records_sets import concat
 
         return concat(parts)
 
@@ -297,7 +297,7 @@ class RecordSet:
             >>> merged.queries, merged.scores.tolist(), merged.weights.tolist()
             (('a', 'b'), [[0.5], [1.0]], [2.0, 1.0])
         """
-        from knnrouter._records_sets import drop_duplicates
+        from ._records_sets import drop_duplicates
 
         return drop_duplicates(self)
 
@@ -318,7 +318,7 @@ class RecordSet:
         Raises:
             RecordsError: If `rows` is below 1, or a row has no text to embed.
         """
-        from knnrouter.condense import condense
+        from .condense import condense
 
         return condense(self, embedder, rows=rows, seed=seed)
 
@@ -328,7 +328,7 @@ class RecordSet:
         Args:
             path: The file; replaced as a whole if it exists.
         """
-        from knnrouter._records_parquet import write_parquet
+        from ._records_parquet import write_parquet
 
         write_parquet(self, Path(path))
 
@@ -342,7 +342,7 @@ class RecordSet:
         Raises:
             RecordsError: If there is no such file, or it is something else, or it is damaged.
         """
-        from knnrouter._records_parquet import read_parquet
+        from ._records_parquet import read_parquet
 
         return read_parquet(Path(path))
 

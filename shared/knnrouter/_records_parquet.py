@@ -1,0 +1,129 @@
+"""A RecordSet to one Parquet file and back, exactly: NaN, vectors, prices and notes included.
+
+The file has a row for each record. Matrices are columns of fixed-size lists, one number a model;
+what belongs to no row is JSON in the file's metadata, under `knnrouter.records`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import RecordsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .records import RecordSet
+
+__all__ = ["METADATA_KEY", "read_parquet", "table_to_records", "write_parquet"]
+
+METADATA_KEY = b"knnrouter.records"
+"""The key of the file's metadata that marks a Parquet file as written by `to_parquet`."""
+
+_FORMAT_VERSION = 1
+_SEQUENCES = ("ids", "queries", "tasks", "groups", "timestamps")
+_MATRICES = ("scores", "costs", "input_tokens", "output_tokens", "latency_ms", "vectors")
+
+
+def write_parquet(records: RecordSet, path: Path) -> None:
+    """Write all fields to one file; an existing one is replaced as a whole or not at all."""
+    import pyarrow.parquet as pq
+
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        pq.write_table(_to_table(records), unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _to_table(records: RecordSet) -> pa.Table:
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {"weights": pa.array(records.weights)}
+    for name in _SEQUENCES:
+        value = getattr(records, name)
+        if value is not None:
+            columns[name] = pa.array(value, type=pa.string())
+    for name in _MATRICES:
+        matrix = getattr(records, name)
+        if matrix is not None:
+            flat = pa.array(matrix.ravel())
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+    return pa.table(columns).replace_schema_metadata({METADATA_KEY: _header(records)})
+
+
+def _header(records: RecordSet) -> str:
+    header = {
+        "version": _FORMAT_VERSION,
+        "models": records.models,
+        "embedder": records.embedder,
+        "notes": records.notes,
+        "prices": {model: asdict(price) for model, price in records.prices.items()},
+        "preferences": [asdict(pair) for pair in records.preferences],
+    }
+    return json.dumps(header)
+
+
+def read_parquet(path: Path) -> RecordSet:
+    """Read what `write_parquet` wrote.
+
+    Raises:
+        RecordsError: If there is no such file, it is damaged, or it is something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise RecordsError(f"{path}: no such file; check the path")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise RecordsError(
+            f"{path}: not a whole Parquet file ({error}); write or copy it again"
+        ) from error
+    return table_to_records(table, path)
+
+
+def table_to_records(table: pa.Table, path: Path) -> RecordSet:
+    """Turn a table that `to_parquet` wrote into records.
+
+    Raises:
+        RecordsError: If the table is another one, or of a newer format.
+    """
+    from .records import Preference, Price, RecordSet
+
+    header = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    version = header.get("version")
+    if version != _FORMAT_VERSION:
+        was = "was not written by it" if version is None else f"has format version {version}"
+        raise RecordsError(
+            f"{path}: RecordSet.from_parquet reads files that RecordSet.to_parquet of this version "
+            f"wrote, and this one {was}; read other tables with `read_records`"
+        )
+    columns: dict[str, Any] = {name: None for name in (*_SEQUENCES, *_MATRICES)}
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        columns[name] = column.to_pylist() if name in _SEQUENCES else _to_numpy(column)
+    return RecordSet(
+        **columns,
+        models=header["models"],
+        embedder=header["embedder"],
+        notes=header["notes"],
+        prices={model: Price(**price) for model, price in header["prices"].items()},
+        preferences=[Preference(**pair) for pair in header["preferences"]],
+    )
+
+
+def _to_numpy(column: Any) -> Any:  # noqa: ANN401  # pyarrow ships no types
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):  # combine_chunks gives one back for no rows
+        column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)

@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
     from .records import RecordSet
 
-__all__ = ["METADATA_KEY", "read_parquet", "table_to_records", "write_parquet"]
+__all__ = ["is_saved", "read_parquet", "write_parquet"]
 
-METADATA_KEY = b"knnrouter.records"
-"""The key of the file's metadata that marks a Parquet file as written by `to_parquet`."""
-
+_METADATA_KEY = b"knnrouter.records"
 _FORMAT_VERSION = 1
 _SEQUENCES = ("ids", "queries", "tasks", "groups", "timestamps")
 _MATRICES = ("scores", "costs", "input_tokens", "output_tokens", "latency_ms", "vectors")
@@ -54,7 +52,7 @@ def _to_table(records: RecordSet) -> pa.Table:
         if matrix is not None:
             flat = pa.array(matrix.ravel())
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
-    return pa.table(columns).replace_schema_metadata({METADATA_KEY: _header(records)})
+    return pa.table(columns).replace_schema_metadata({_METADATA_KEY: _header(records)})
 
 
 def _header(records: RecordSet) -> str:
@@ -67,6 +65,17 @@ def _header(records: RecordSet) -> str:
         "preferences": [asdict(pair) for pair in records.preferences],
     }
     return json.dumps(header)
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a Parquet file was written by `write_parquet`; False if it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _METADATA_KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def read_parquet(path: Path) -> RecordSet:
@@ -82,22 +91,17 @@ def read_parquet(path: Path) -> RecordSet:
         raise RecordsError(f"{path}: no such file; check the path")
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise RecordsError(
             f"{path}: not a whole Parquet file ({error}); write or copy it again"
         ) from error
-    return table_to_records(table, path)
+    return _to_records(table, path)
 
 
-def table_to_records(table: pa.Table, path: Path) -> RecordSet:
-    """Turn a table that `to_parquet` wrote into records.
-
-    Raises:
-        RecordsError: If the table is another one, or of a newer format.
-    """
+def _to_records(table: pa.Table, path: Path) -> RecordSet:
     from .records import Preference, Price, RecordSet
 
-    header = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    header = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     version = header.get("version")
     if version != _FORMAT_VERSION:
         was = "was not written by it" if version is None else f"has format version {version}"
@@ -105,7 +109,7 @@ def table_to_records(table: pa.Table, path: Path) -> RecordSet:
             f"{path}: RecordSet.from_parquet reads files that RecordSet.to_parquet of this version "
             f"wrote, and this one {was}; read other tables with `read_records`"
         )
-    columns: dict[str, Any] = {name: None for name in (*_SEQUENCES, *_MATRICES)}
+    columns: dict[str, Any] = dict.fromkeys((*_SEQUENCES, *_MATRICES))
     for name in table.column_names:
         column = table.column(name).combine_chunks()
         columns[name] = column.to_pylist() if name in _SEQUENCES else _to_numpy(column)
@@ -115,7 +119,7 @@ def table_to_records(table: pa.Table, path: Path) -> RecordSet:
         embedder=header["embedder"],
         notes=header["notes"],
         prices={model: Price(**price) for model, price in header["prices"].items()},
-        preferences=[Preference(**pair) for pair in header["preferences"]],
+        preferences=tuple(Preference(**pair) for pair in header["preferences"]),
     )
 
 

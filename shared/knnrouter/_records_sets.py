@@ -106,7 +106,7 @@ def concat(parts: Sequence[RecordSet]) -> RecordSet:
         **joined,
         models=models,
         weights=np.concatenate([part.weights for part in parts]),
-        vectors=None if parts[0].vectors is None else np.vstack([part.vectors for part in parts]),
+        vectors=_joined_vectors(parts),
         embedder=parts[0].embedder,
         preferences=tuple(pair for part in parts for pair in part.preferences),
         prices=prices,
@@ -135,6 +135,11 @@ def _vector_faults(parts: Sequence[RecordSet]) -> list[str]:
         f"vectors come from different embedders: {', '.join(embedders)}; put together records "
         "with text, or records condensed with one embedder"
     ]
+
+
+def _joined_vectors(parts: Sequence[RecordSet]) -> NDArray[np.float32] | None:
+    vectors = [part.vectors for part in parts if part.vectors is not None]
+    return np.vstack(vectors) if vectors else None
 
 
 def _joined_rows(parts: Sequence[RecordSet], name: str) -> tuple[str | None, ...] | None:

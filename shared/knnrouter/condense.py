@@ -131,7 +131,7 @@ def _averages(
         ids=_numbered(tasks),
         tasks=tuple(tasks),
         models=records.models,
-        weights=np.bincount(group, weights=records.weights, minlength=len(tasks)),
+        weights=np.bincount(group, weights=records.weights).astype(np.float64),
         prices=records.prices,
         vectors=centers,
         embedder=embedder.id,

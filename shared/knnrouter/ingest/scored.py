@@ -1,0 +1,55 @@
+"""JSON lists of `{question, scores: {model: number}}`, which RouterDC and ulab LLMRouter write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .cells import shown
+from .files import FileRow, Table
+from .rows import Cell, Row
+
+__all__ = ["scored_rows"]
+
+
+def scored_rows(
+    table: Table, *, task_of: Callable[[str], str | None], ignore: frozenset[str]
+) -> Iterator[Row]:
+    """Name the values of scored questions.
+
+    Args:
+        table: Items with `question` and `scores`; other keys are left out.
+        task_of: Gives the task of a question.
+        ignore: Models to leave out.
+
+    Yields:
+        A row for each item, called `<file stem>-<number>`.
+    """
+    for item in table.rows:
+        problem = item.problem or _problem(item)
+        cells = {} if problem else _cells(item, task_of, ignore)
+        yield Row(item.place, f"{table.path.stem}-{item.number}", cells, problem)
+
+
+def _problem(item: FileRow) -> str:
+    if not isinstance(item.values.get("question"), str):
+        return (
+            f"question: {shown(item.values.get('question'))} is not text; "
+            "give the text that the models answered"
+        )
+    if not isinstance(item.values.get("scores"), dict):
+        return (
+            f"scores: {shown(item.values.get('scores'))} is not an object; give {{model: score, …}}"
+        )
+    return ""
+
+
+def _cells(
+    item: FileRow, task_of: Callable[[str], str | None], ignore: frozenset[str]
+) -> dict[Cell, object]:
+    question, scores = item.values["question"], item.values["scores"]
+    assert isinstance(question, str) and isinstance(scores, dict)  # see _problem
+    cells: dict[Cell, object] = {Cell("query"): question, Cell("task"): task_of(question)}
+    for model, score in scores.items():
+        if model not in ignore:
+            cells[Cell("score", model)] = score
+    return cells

@@ -194,6 +194,6 @@ def cpu_seconds(function, argument):
 def test_eight_times_the_text_is_not_much_more_than_eight_times_the_work(name):
     """Linear work grows 8-fold, a square law 64-fold: the bound of 24 lies far from both."""
     unit = HOSTILE[name]
-    short, long = ("x </x>\n" + unit * (size // len(unit)) for size in (50_000, 400_000))
+    short, long = ("x </x>\n" + unit * (size // len(unit)) for size in (25_000, 200_000))
     base = max(cpu_seconds(strip_boilerplate, short), 0.001)
     assert cpu_seconds(strip_boilerplate, long) <= 24 * base

@@ -115,10 +115,13 @@ class FaissIndex:
                 f"{path} is no index that FAISS can read ({reason}); rebuild it from the vectors "
                 f"with: knnrouter inspect {path.parent} --repair"
             ) from error
-        if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
+        if (
+            not isinstance(index, faiss.IndexFlat)
+            or index.metric_type != faiss.METRIC_INNER_PRODUCT
+        ):
             raise DamagedStoreError(
-                f"{path} holds a {type(index).__name__}, not a flat inner-product index; rebuild it "
-                f"from the vectors with: knnrouter inspect {path.parent} --repair"
+                f"{path} holds a {type(index).__name__}, not a flat inner-product index; "
+                f"rebuild it from the vectors with: knnrouter inspect {path.parent} --repair"
             )
         self = cls.__new__(cls)
         self._index = index
@@ -221,9 +224,7 @@ def _as_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return rows
 
 
-def _checked_queries(
-    queries: NDArray[np.float32], dim: int, k: int
-) -> NDArray[np.float32]:
+def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[np.float32]:
     rows = _as_rows(queries)
     if rows.shape[1] != dim:
         raise ValueError(f"queries have dimension {rows.shape[1]}, the index has {dim}")

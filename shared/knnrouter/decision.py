@@ -1,0 +1,192 @@
+"""A decision: the model for one query, and everything that speaks for it."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+__all__ = ["Decision", "Neighbor", "as_json"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbor:
+    """A benchmark query near the routed one.
+
+    Example:
+        >>> Neighbor(id="q7", task="math", similarity=0.8, scores={"small": 1.0}).task
+        'math'
+    """
+
+    id: str
+    """The row's id in the records."""
+
+    task: str | None
+    """The row's task; None where unknown."""
+
+    similarity: float
+    """Cosine similarity in [-1, 1]."""
+
+    scores: Mapping[str, float]
+    """Measured quality in [0, 1] by model; NaN where not measured."""
+
+
+def _no_neighbors() -> tuple[Neighbor, ...]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decision:
+    """Which model answers a query, and why. Mappings are by model name; NaN is "not known".
+
+    Example:
+        >>> decision = Decision(
+        ...     id="d1", model="small", ranking=("small", "large"),
+        ...     scores={"small": 0.7, "large": 0.6}, costs={"small": 0.001, "large": float("nan")},
+        ...     stderr={"small": 0.05, "large": 0.04}, support={"small": 20.0, "large": 20.0},
+        ...     similarity=0.8, reason="best expected score", reason_code="best_score",
+        ...     policy="best_score",
+        ... )
+        >>> print(decision)
+        small: best expected score [score 0.700 ± 0.050, $0.001000, nearest 0.80]
+        >>> decision.to_dict()["costs"]
+        {'small': 0.001, 'large': None}
+    """
+
+    id: str
+    """Names this decision, in logs and traces; never the same twice."""
+
+    model: str
+    """The chosen model's name in the pool."""
+
+    ranking: tuple[str, ...]
+    """The eligible models, best first; the chosen one leads."""
+
+    scores: Mapping[str, float]
+    """Expected quality in [0, 1]."""
+
+    costs: Mapping[str, float]
+    """Expected USD for this query."""
+
+    stderr: Mapping[str, float]
+    """Standard error of `scores`."""
+
+    support: Mapping[str, float]
+    """Effective number of measurements behind `scores`."""
+
+    similarity: float
+    """Cosine similarity of the nearest neighbor; NaN where none was looked for."""
+
+    reason: str
+    """Why this model, in words."""
+
+    reason_code: str
+    """Why, as a fixed name: see the reference of decisions."""
+
+    policy: str
+    """The policy that chose, as it is written on the command line."""
+
+    fallback: bool = False
+    """Whether the policy could not choose as it is meant to, and a default answers."""
+
+    elapsed_ms: float = math.nan
+    """Milliseconds the decision took; in a batch, the batch's time over its size."""
+
+    notes: tuple[str, ...] = ()
+    """What was left out of the query before it was routed, a sentence each."""
+
+    nearby: Callable[[], tuple[Neighbor, ...]] = field(default=_no_neighbors, repr=False)
+    """Makes `neighbors` when they are first asked for."""
+
+    @cached_property
+    def neighbors(self) -> tuple[Neighbor, ...]:
+        """The benchmark queries that voted, nearest first."""
+        return self.nearby()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as JSON takes it: NaN is None, tuples are lists."""
+        names = (
+            *("id", "model", "ranking", "scores", "costs", "stderr", "support", "neighbors"),
+            *("similarity", "reason", "reason_code", "fallback", "policy", "elapsed_ms", "notes"),
+        )
+        return {name: as_json(getattr(self, name)) for name in names}
+
+    def __str__(self) -> str:
+        score, error = self.scores.get(self.model, math.nan), self.stderr.get(self.model, math.nan)
+        facts = []
+        if not math.isnan(score):
+            facts.append(f"score {score:.3f} ± {error:.3f}")
+        if not math.isnan(self.costs.get(self.model, math.nan)):
+            facts.append(f"${self.costs[self.model]:.6f}")
+        if not math.isnan(self.similarity):
+            facts.append(f"nearest {self.similarity:.2f}")
+        return f"{self.model}: {self.reason}" + (f" [{', '.join(facts)}]" if facts else "")
+
+    def _repr_html_(self) -> str:
+        """A table of the ranked models, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{_cell(self.scores.get(name), '.3f')}</td>"
+            f"<td>{_cell(self.stderr.get(name), '.3f')}</td>"
+            f"<td>{_cell(self.costs.get(name), '.6f')}</td>"
+            f"<td>{_cell(self.support.get(name), '.1f')}</td></tr>"
+            for name in self.ranking
+        )
+        heads = "".join(
+            f"<th>{head}</th>" for head in ("model", "score", "stderr", "cost, USD", "support")
+        )
+        return (
+            f"<p><b>{html.escape(self.model)}</b>: {html.escape(self.reason)}</p>"
+            f"<table><tr>{heads}</tr>{rows}</table>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies carry the neighbors themselves, not the evidence that they are read from."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return partial(Decision, **(values | {"nearby": _Made(self.neighbors)})), ()
+
+    def with_model(self, model: str, *, reason: str, reason_code: str) -> Decision:
+        """The same evidence, but another model answers: it leads the ranking, as a fallback."""
+        rest = tuple(name for name in self.ranking if name != model)
+        return replace(
+            self,
+            model=model,
+            ranking=(model, *rest),
+            reason=reason,
+            reason_code=reason_code,
+            fallback=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Neighbors that are already there, in the shape of `Decision.nearby`."""
+
+    neighbors: tuple[Neighbor, ...]
+
+    def __call__(self) -> tuple[Neighbor, ...]:
+        return self.neighbors
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401  # any value goes in, a plain one comes out
+    """A value as JSON takes it: NaN and infinities are None, tuples lists, mappings dicts.
+
+    Example:
+        >>> as_json({"a": (1.0, float("nan"))})
+        {'a': [1.0, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "–" if value is None or math.isnan(value) else format(value, form)

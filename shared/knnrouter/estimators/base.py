@@ -1,0 +1,128 @@
+"""What every estimator takes, Evidence, and what it gives, Estimates.
+
+An estimator answers one question: what may be expected of each model on this query? Which model to
+take then is a policy's question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnrouter.index import NeighborIndex
+from knnrouter.neighbors import Neighbors
+from knnrouter.records import RecordSet
+
+__all__ = ["Estimates", "Estimator", "Evidence", "FittedEstimator", "Setting"]
+
+Setting: TypeAlias = str | int | float
+"""A value of an estimator's setting, as it stands in a saved folder."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Evidence:
+    """Records with the vectors of their queries, and an index over these vectors.
+
+    Raises:
+        ValueError: The three differ in their number of rows.
+    """
+
+    records: RecordSet
+    """The outcomes; `n` rows."""
+
+    vectors: NDArray[np.float32]
+    """The unit row of each query; shape (n, d)."""
+
+    index: NeighborIndex
+    """An index over `vectors`."""
+
+    def __post_init__(self) -> None:
+        rows = (len(self.records), len(self.vectors), len(self.index))
+        if len(set(rows)) > 1:
+            raise ValueError(f"records, vectors and index have {rows} rows; they must have as many")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Estimates:
+    """What is expected of each of `m` models on each of `q` queries. NaN is "no evidence".
+
+    Raises:
+        ValueError: An array has another shape than (q, m), or (q,) for `similarity`.
+
+    Example:
+        >>> one = np.array([[0.5]])
+        >>> Estimates(models=("a",), scores=one, costs=one, stderr=one, support=one,
+        ...           similarity=np.array([0.9])).scores.shape
+        (1, 1)
+    """
+
+    models: tuple[str, ...]
+    """The columns' models: all models of the records, in their order."""
+
+    scores: NDArray[np.float64]
+    """Expected quality in [0, 1]; shape (q, m)."""
+
+    costs: NDArray[np.float64]
+    """Expected USD for the query; shape (q, m)."""
+
+    stderr: NDArray[np.float64]
+    """Standard error of `scores`; shape (q, m)."""
+
+    support: NDArray[np.float64]
+    """Effective number of measurements near the query, >= 0, never NaN; shape (q, m)."""
+
+    similarity: NDArray[np.float64]
+    """Cosine similarity of the nearest neighbor, in [-1, 1]; shape (q,); NaN without neighbors."""
+
+    input_tokens: NDArray[np.float64] | None = None
+    """Expected prompt tokens; shape (q, m); None where the records hold none."""
+
+    output_tokens: NDArray[np.float64] | None = None
+    """Expected answer tokens; shape (q, m); None where the records hold none."""
+
+    latency_ms: NDArray[np.float64] | None = None
+    """Expected milliseconds to the whole answer; shape (q, m); None where the records hold none."""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.similarity), len(self.models))
+        for item in fields(self)[1:]:
+            array = getattr(self, item.name)
+            wanted = shape[:1] if item.name == "similarity" else shape
+            if array is not None and array.shape != wanted:
+                raise ValueError(f"{item.name} has shape {array.shape}, not {wanted}")
+
+
+class FittedEstimator(Protocol):
+    """An estimator that has seen the evidence and can be asked."""
+
+    @property
+    def neighbors(self) -> int:
+        """How many neighbors of a query it wants to see."""
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """Its settings, nothing left to choose, `kind` among them; `from_settings` reads them."""
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """The arrays that it was fitted to, by name; saved beside the settings."""
+
+    def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
+        """What to expect on the queries with these unit rows (q, d) and neighbors (q, k)."""
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """Settings of an estimator; fitting them to evidence gives one that can be asked."""
+
+    def fit(self, evidence: Evidence, *, seed: int = 0) -> FittedEstimator:
+        """Choose what is left open from the evidence, and prepare for queries."""
+
+    def restore(
+        self, evidence: Evidence, arrays: Mapping[str, NDArray[np.generic]]
+    ) -> FittedEstimator:
+        """What `fit` once gave, from its settings and its arrays, with nothing chosen anew."""

@@ -1,0 +1,239 @@
+"""Leave-one-out: which settings of the vote would have served the evidence itself best.
+
+Each row in turn is a query, without itself and without every row of the same text. One search
+serves all settings. The loss of a setting is the squared error of the differences between models
+(the row's mean error is taken out, since it moves all models alike and changes no choice); with one
+model, the squared error itself.
+
+Among the settings whose loss is within one standard error of the least, the one with the most
+shrinkage is taken, and of these the middle one by k and smoothness: the rule of Breiman et al.
+1984, section 3.4.3. Data that cannot tell two settings apart should not decide for the bolder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knnrouter.neighbors import Neighbors
+
+from .ballots import Ballots, shrunk_means
+from .base import Evidence
+from .knn import KNN, fixed, kernel_weights, shrunk_scores
+
+__all__ = ["tuned"]
+
+NEIGHBORS = (16, 32, 64, 128)
+KERNELS: tuple[tuple[str, float], ...] = (
+    ("softmax", 0.025),
+    ("softmax", 0.05),
+    ("softmax", 0.1),
+    ("softmax", 0.2),
+    ("similarity", 0.05),
+    ("uniform", 0.05),
+)
+SHRINKAGE = (0.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+MAX_LEFT_OUT = 4000
+"""How many rows are left out in turn; of more, as many are drawn."""
+
+_CELLS = 4_000_000
+"""How many ballots are gathered at a time."""
+_FEW = KNN(k=1, weights="softmax", temperature=0.05, shrinkage=4.0)
+"""What is taken where there are too few rows to leave one out."""
+
+
+def tuned(knn: KNN, evidence: Evidence, ballots: Ballots, *, seed: int) -> KNN:
+    """The settings of `knn` with everything "auto" chosen by leave-one-out.
+
+    Args:
+        knn: Settings, some of them "auto".
+        evidence: What they are chosen on; `n` rows.
+        ballots: The ballots of the same records.
+        seed: Draws the rows to leave out, where there are more than `MAX_LEFT_OUT`.
+    """
+    grid = _grid(knn, len(evidence.records))
+    if len(grid) == 1:
+        return grid[0]
+    rows = _drawn(len(evidence.records), seed)
+    left_out = _LeftOut.of(evidence, ballots, rows, max(int(each.k) for each in grid))
+    if left_out is None:
+        few = {name: getattr(_FEW, name) for name in ("k", "weights", "temperature", "shrinkage")}
+        return fixed(knn, **few)
+    losses = np.stack(_losses(grid, left_out, ballots))
+    return _most_shrunk(grid, losses, evidence.records.weights[rows])
+
+
+def _grid(knn: KNN, rows: int) -> list[KNN]:
+    """Every setting to be tried: what is fixed stays, what is "auto" takes each of its values."""
+    most = max(1, rows // 4)
+    neighbors = [k for k in NEIGHBORS if k <= most] or [most]
+    tried = {
+        fixed(knn, k=k, weights=weights, temperature=temperature, shrinkage=shrinkage)
+        for k, (weights, temperature), shrinkage in product(neighbors, KERNELS, SHRINKAGE)
+    }
+    return sorted(tried, key=_boldness)
+
+
+def _boldness(knn: KNN) -> tuple[float, float, float, str]:
+    """Orders settings from smooth to bold, so that choices do not depend on the order of a set."""
+    smoothness = float(knn.temperature) if knn.weights == "softmax" else np.inf
+    return (-float(knn.shrinkage), -float(knn.k), -smoothness, knn.weights)
+
+
+def _drawn(rows: int, seed: int) -> NDArray[np.int64]:
+    if rows <= MAX_LEFT_OUT:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, MAX_LEFT_OUT, replace=False))
+
+
+def _most_shrunk(grid: list[KNN], losses: NDArray[np.float64], weights: NDArray[np.float64]) -> KNN:
+    """The middle one of the most shrunk settings within one standard error of the best."""
+    means = np.average(losses, axis=1, weights=weights)
+    worse = losses - losses[means.argmin()]
+    excess = np.average(worse, axis=1, weights=weights)
+    spread = np.average((worse - excess[:, None]) ** 2, axis=1, weights=weights)
+    error = np.sqrt(spread * (weights**2).sum()) / weights.sum()
+    near_best = [knn for knn, ok in zip(grid, excess <= error, strict=True) if ok]
+    most = max(float(knn.shrinkage) for knn in near_best)
+    shrunk = [knn for knn in near_best if float(knn.shrinkage) == most]
+    return shrunk[len(shrunk) // 2]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _LeftOut:
+    """Rows that are queries in turn, their neighbors, and what their tasks' means are without them.
+
+    `b` rows are left out.
+    """
+
+    scores: NDArray[np.float64]
+    """What the models really scored; shape (b, m)."""
+
+    neighbors: Neighbors
+    """The nearest other rows; where too few have another text, the last ones are to be skipped."""
+
+    counts: NDArray[np.bool_]
+    """Whether a neighbor has another text, and so a vote; shape (b, k)."""
+
+    own_task: NDArray[np.bool_]
+    """Whether a neighbor is of the row's own task; shape (b, k)."""
+
+    correction: NDArray[np.float64]
+    """How much the mean of the row's own task falls when the row is left out; shape (b, m)."""
+
+    @classmethod
+    def of(
+        cls, evidence: Evidence, ballots: Ballots, rows: NDArray[np.int64], k: int
+    ) -> _LeftOut | None:
+        """None where no row has a neighbor of another text."""
+        texts = _text_numbers(evidence)
+        copies = int(np.bincount(texts).max())
+        found = evidence.index.search(evidence.vectors[rows], k + copies)
+        same = texts[found.rows] == texts[rows][:, None]
+        if same.all():
+            return None
+        order = np.argsort(same, axis=1, kind="stable")[:, :k]
+        near = Neighbors(
+            rows=np.take_along_axis(found.rows, order, axis=1),
+            similarities=np.take_along_axis(found.similarities, order, axis=1),
+        )
+        tasks = ballots.task_means.task_of
+        return cls(
+            scores=evidence.records.scores[rows].astype(np.float64),
+            neighbors=near,
+            counts=~np.take_along_axis(same, order, axis=1),
+            own_task=tasks[near.rows] == tasks[rows][:, None],
+            correction=_correction(evidence, ballots, texts, rows),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def part(self, start: int, stop: int, k: int) -> _LeftOut:
+        """Some of the rows, with their nearest `k`."""
+        near = self.neighbors.first(k)
+        return _LeftOut(
+            scores=self.scores[start:stop],
+            neighbors=Neighbors(
+                rows=near.rows[start:stop], similarities=near.similarities[start:stop]
+            ),
+            counts=self.counts[start:stop, :k],
+            own_task=self.own_task[start:stop, :k],
+            correction=self.correction[start:stop],
+        )
+
+
+def _text_numbers(evidence: Evidence) -> NDArray[np.int64]:
+    """A number for each row, the same for rows of the same text; rows without text all differ."""
+    seen: dict[str | int, int] = {}
+    keys = [row if text is None else text for row, text in enumerate(evidence.records.queries)]
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+
+
+def _correction(
+    evidence: Evidence, ballots: Ballots, texts: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The means of the rows' tasks, less the same without all rows of their text in that task."""
+    means = ballots.task_means
+    _, pair = np.unique(np.stack((texts, means.task_of)), axis=1, return_inverse=True)
+    pair = pair.reshape(-1)
+    scores = evidence.records.scores.astype(np.float64)
+    weights = evidence.records.weights[:, None] * ~np.isnan(scores)
+    sums = np.zeros((int(pair.max()) + 1, scores.shape[1]))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, pair, weights * np.nan_to_num(scores))
+    np.add.at(counts, pair, weights)
+    tasks = means.task_of[rows]
+    left_sums = means.sums[tasks] - sums[pair[rows]]
+    left_counts = np.maximum(means.counts[tasks] - counts[pair[rows]], 0.0)
+    return means.means[tasks] - shrunk_means(left_sums, left_counts, means.overall)
+
+
+def _losses(grid: list[KNN], left_out: _LeftOut, ballots: Ballots) -> list[NDArray[np.float64]]:
+    """The loss of every setting on every row, in the order of the grid; each of shape (b,)."""
+    votes: dict[tuple[object, ...], list[KNN]] = {}
+    for knn in grid:
+        votes.setdefault((knn.k, knn.weights, knn.temperature), []).append(knn)
+    found = {
+        knn: loss
+        for alike in votes.values()
+        for knn, loss in zip(alike, _losses_of_vote(alike, left_out, ballots), strict=True)
+    }
+    return [found[knn] for knn in grid]
+
+
+def _losses_of_vote(
+    alike: list[KNN], left_out: _LeftOut, ballots: Ballots
+) -> list[NDArray[np.float64]]:
+    """The losses of settings that differ in their shrinkage only: one count of votes for all."""
+    k = int(alike[0].k)
+    step = max(1, _CELLS // (k * ballots.models))
+    parts = []
+    for start in range(0, len(left_out), step):
+        part = left_out.part(start, start + step, k)
+        kernel = kernel_weights(part.neighbors.similarities, alike[0]) * part.counts
+        with np.errstate(divide="ignore", invalid="ignore"):
+            tally = ballots.tally(part.neighbors.rows, kernel)
+        weight = kernel * ballots.weights[part.neighbors.rows]
+        own = (weight * part.own_task).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
+        np.subtract(tally.prior, own[:, None] * part.correction, out=tally.prior)
+        parts.append([_loss(shrunk_scores(tally, float(x.shrinkage)), part.scores) for x in alike])
+    return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
+
+
+def _loss(estimates: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The squared error of each row, the row's mean error taken out; shape (b,).
+
+    What was not measured is not counted; an estimate that is missing for what was measured counts
+    as one half.
+    """
+    measured = ~np.isnan(scores)
+    errors = np.where(measured, np.nan_to_num(estimates, nan=0.5) - np.nan_to_num(scores), 0.0)
+    count = np.maximum(measured.sum(axis=1), 1)
+    if scores.shape[1] > 1:
+        errors = np.where(measured, errors - (errors.sum(axis=1) / count)[:, None], 0.0)
+    loss: NDArray[np.float64] = (errors**2).sum(axis=1) / count
+    return loss

@@ -1,0 +1,23 @@
+"""Given what to expect of each model, and what it costs: which one to take."""
+
+from __future__ import annotations
+
+from .base import Candidates, Choice, Policy, ranked
+from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
+from .specs import named_models, parse, spec
+
+__all__ = [
+    "BestScore",
+    "Candidates",
+    "CheapestAbove",
+    "Choice",
+    "Guarded",
+    "MaxLatency",
+    "Policy",
+    "ScoreMinusCost",
+    "Threshold",
+    "named_models",
+    "parse",
+    "ranked",
+    "spec",
+]

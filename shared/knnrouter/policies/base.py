@@ -1,0 +1,113 @@
+"""Given what to expect of each model, and what it costs: which one to take.
+
+A policy is anything that takes `Candidates` and gives a `Choice`.
+
+Ties follow one rule everywhere: the higher mean score over all records, then the cheaper, then the
+order of the pool. NaN ranks last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Candidates", "Choice", "Policy", "ranked"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidates:
+    """The eligible models for one query and what is expected of them, in the order of the pool.
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> two.scores
+        (0.7, 0.8)
+    """
+
+    models: tuple[str, ...]
+    """Names in the pool; at least one."""
+
+    scores: Sequence[float]
+    """Expected quality in [0, 1]; NaN for no evidence."""
+
+    costs: Sequence[float]
+    """Expected USD for the query; NaN for unpriced."""
+
+    means: Sequence[float] = ()
+    """Mean score over all records, for ties; NaN for no evidence."""
+
+    latency_ms: Sequence[float] = ()
+    """Expected milliseconds; NaN for not measured; empty where nothing was."""
+
+    similarity: float = math.nan
+    """Cosine similarity of the nearest neighbor."""
+
+    def only(self, places: Sequence[int]) -> Candidates:
+        """Those at these places, in their order."""
+
+        def pick(values: Sequence[float]) -> tuple[float, ...]:
+            return tuple(values[place] for place in places) if values else ()
+
+        return Candidates(
+            models=tuple(self.models[place] for place in places),
+            scores=pick(self.scores),
+            costs=pick(self.costs),
+            means=pick(self.means),
+            latency_ms=pick(self.latency_ms),
+            similarity=self.similarity,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What a policy decided.
+
+    Example:
+        >>> Choice(ranking=("large", "small"), reason="asked for", reason_code="forced").ranking[0]
+        'large'
+    """
+
+    ranking: tuple[str, ...]
+    """The candidates, best first; the first is taken, the others stand in for it, in order."""
+
+    reason: str
+    """Why, in words."""
+
+    reason_code: str
+    """Why, as a fixed name."""
+
+    fallback: bool = False
+    """Whether the policy could not choose as it is meant to."""
+
+
+Policy: TypeAlias = Callable[[Candidates], Choice]
+
+
+def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
+    """The candidates' names by falling utility; ties by the rule of this module, NaN last.
+
+    Utilities within 1e-9 of each other tie.
+
+    Example:
+        >>> three = Candidates(models=("a", "b", "c"), scores=(0.5,) * 3, costs=(3.0, 1.0, 2.0))
+        >>> ranked(three, (0.5, 0.5, float("nan")))
+        ('b', 'a', 'c')
+    """
+    means = candidates.means or utility
+    costs = candidates.costs
+    keys = [
+        (_falling(value, 9), _falling(means[place], 9), _rising(costs[place]), place)
+        for place, value in enumerate(utility)
+    ]
+    keys.sort()
+    return tuple(candidates.models[key[3]] for key in keys)
+
+
+def _falling(value: float, digits: int) -> float:
+    return math.inf if value != value else -round(value, digits)  # NaN
+
+
+def _rising(value: float) -> float:
+    return math.inf if value != value else value  # NaN

@@ -1,0 +1,293 @@
+"""The policies that come with the library: small frozen objects, each one rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from knnrouter.errors import PolicyError, UnpricedError
+
+from .base import Candidates, Choice, Policy, ranked
+
+__all__ = ["BestScore", "CheapestAbove", "Guarded", "MaxLatency", "ScoreMinusCost", "Threshold"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BestScore:
+    """The highest expected score, whatever it costs.
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> BestScore()(two).ranking
+        ('large', 'small')
+    """
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Rank by score."""
+        return Choice(
+            ranking=ranked(candidates, candidates.scores),
+            reason="best expected score",
+            reason_code="best_score",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreMinusCost:
+    """The highest score less `cost_weight` times the cost.
+
+    Attributes:
+        cost_weight: What a dollar is worth in score points, per query, >= 0. With 20, a model may
+            cost one cent more if it scores 0.2 better.
+
+    Raises:
+        PolicyError: The weight is negative or no number.
+        UnpricedError: A candidate has no cost (when called, and only with a weight above zero).
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> ScoreMinusCost(cost_weight=20)(two).ranking  # 0.7 - 0.02 against 0.8 - 0.4
+        ('small', 'large')
+    """
+
+    cost_weight: float
+
+    def __post_init__(self) -> None:
+        _check_number(self, "cost_weight", least=0.0)
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Rank by score less weighted cost."""
+        utility = candidates.scores
+        if self.cost_weight > 0:
+            _check_priced(candidates, self)
+            pairs = zip(candidates.scores, candidates.costs, strict=True)
+            utility = [score - self.cost_weight * cost for score, cost in pairs]
+        return Choice(
+            ranking=ranked(candidates, utility),
+            reason=f"best score less {self.cost_weight:g} per USD",
+            reason_code="score_minus_cost",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheapestAbove:
+    """The cheapest model that is expected to score at least `min_score`; else the best one.
+
+    Attributes:
+        min_score: The least expected score that will do, in [0, 1].
+
+    Raises:
+        PolicyError: `min_score` is outside [0, 1].
+        UnpricedError: A candidate has no cost (when called).
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> [CheapestAbove(min_score=least)(two).ranking[0] for least in (0.6, 0.9)]
+        ['small', 'large']
+    """
+
+    min_score: float
+
+    def __post_init__(self) -> None:
+        _check_number(self, "min_score", least=0.0, most=1.0)
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Rank those that will do by cost, then the others by score."""
+        _check_priced(candidates, self)
+        will_do = [score >= self.min_score for score in candidates.scores]
+        if not any(will_do):
+            return Choice(
+                ranking=ranked(candidates, candidates.scores),
+                reason=f"no model is expected to reach {self.min_score:g}; best expected score",
+                reason_code="none_above",
+                fallback=True,
+            )
+        dearness = sorted(set(candidates.costs)).index
+        utility = [
+            float(-dearness(cost) if does else score - len(will_do) - 1)
+            for does, score, cost in zip(will_do, candidates.scores, candidates.costs, strict=True)
+        ]
+        return Choice(
+            ranking=ranked(candidates, utility),
+            reason=f"cheapest with an expected score of at least {self.min_score:g}",
+            reason_code="cheapest_above",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Threshold:
+    """The strong model if and only if its win rate reaches the threshold (RouteLLM, 2406.18665).
+
+    The win rate is (1 + score of the strong - score of the weak) / 2: the chance that the strong
+    model wins, a tie counting half, when scores are chances to be right.
+
+    Attributes:
+        strong: The name of the better, dearer model.
+        weak: The name of the cheaper one.
+        threshold: In [0, 1]; 0 always takes the strong model, above 1 never would.
+
+    Raises:
+        PolicyError: The threshold is outside [0, 1], the two are one model, or (when called)
+            neither is eligible.
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> Threshold(strong="large", weak="small", threshold=0.6)(two).ranking  # 0.55 < 0.6
+        ('small', 'large')
+    """
+
+    strong: str
+    weak: str
+    threshold: float
+
+    def __post_init__(self) -> None:
+        _check_number(self, "threshold", least=0.0, most=1.0)
+        if self.strong == self.weak:
+            raise PolicyError(
+                f"threshold: strong and weak are both {self.strong!r}; name two different models"
+            )
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Put one of the two first, the other second, the rest by score."""
+        scores = dict(zip(candidates.models, candidates.scores, strict=True))
+        pair = [name for name in (self.strong, self.weak) if name in scores]
+        known = [name for name in pair if not math.isnan(scores[name])] or pair
+        if not known:
+            raise PolicyError(
+                f"threshold: neither {self.strong!r} nor {self.weak!r} is eligible; "
+                f"eligible: {', '.join(candidates.models)}"
+            )
+        rest = [name for name in ranked(candidates, candidates.scores) if name not in pair]
+        if len(known) < 2:
+            other = [name for name in pair if name not in known]
+            return Choice(
+                ranking=(*known, *other, *rest),
+                reason=f"the only one of {self.strong} and {self.weak} that can be judged",
+                reason_code="threshold_alone",
+                fallback=True,
+            )
+        rate = (1 + scores[self.strong] - scores[self.weak]) / 2
+        reached = rate >= self.threshold - 1e-9
+        first, second = (self.strong, self.weak) if reached else (self.weak, self.strong)
+        sign = ">=" if reached else "<"
+        return Choice(
+            ranking=(first, second, *rest),
+            reason=f"win rate of {self.strong} is {rate:.3f} {sign} {self.threshold:g}",
+            reason_code="threshold",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxLatency:
+    """Another policy's choice among the models expected to answer within `ms`.
+
+    A model whose latency was never measured is not within the limit.
+
+    Attributes:
+        ms: Milliseconds to the whole answer, above 0.
+        policy: What chooses among the models within the limit.
+
+    Raises:
+        PolicyError: `ms` is not above zero.
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02),
+        ...                  latency_ms=(200.0, 900.0))
+        >>> MaxLatency(ms=500, policy=BestScore())(two).ranking
+        ('small', 'large')
+    """
+
+    ms: float
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        _check_number(self, "ms", least=1e-9)
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Let the inner policy rank those within the limit; the others follow, fastest first."""
+        times = candidates.latency_ms or (math.nan,) * len(candidates.models)
+        quick = [place for place, time in enumerate(times) if time <= self.ms]
+        by_speed = ranked(candidates, [-time for time in times])
+        if not quick:
+            return Choice(
+                ranking=by_speed,
+                reason=f"no model is known to answer within {self.ms:g} ms; fastest first",
+                reason_code="none_in_time",
+                fallback=True,
+            )
+        inner = self.policy(candidates.only(quick))
+        rest = tuple(name for name in by_speed if name not in inner.ranking)
+        return Choice(
+            ranking=inner.ranking + rest,
+            reason=f"{inner.reason}, within {self.ms:g} ms",
+            reason_code=inner.reason_code,
+            fallback=inner.fallback,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guarded:
+    """Another policy's choice, unless nothing in the evidence is like the query.
+
+    Attributes:
+        policy: What chooses where the evidence speaks.
+        min_similarity: The least similarity of the nearest neighbor, in [-1, 1].
+        fallback: The name of the model that answers below it.
+
+    Raises:
+        PolicyError: `min_similarity` is outside [-1, 1], or (when called) the fallback is not
+            eligible.
+
+    Example:
+        >>> two = Candidates(models=("small", "large"), scores=(0.9, 0.8), costs=(0.001, 0.02),
+        ...                  similarity=0.12)
+        >>> Guarded(policy=BestScore(), min_similarity=0.3, fallback="large")(two).ranking
+        ('large', 'small')
+    """
+
+    policy: Policy
+    min_similarity: float
+    fallback: str
+
+    def __post_init__(self) -> None:
+        _check_number(self, "min_similarity", least=-1.0, most=1.0)
+
+    def __call__(self, candidates: Candidates) -> Choice:
+        """Ask the inner policy; below the similarity, put the fallback before its ranking."""
+        inner = self.policy(candidates)
+        if candidates.similarity >= self.min_similarity:
+            return inner
+        if self.fallback not in candidates.models:
+            raise PolicyError(
+                f"guarded: the fallback {self.fallback!r} is not eligible; "
+                f"eligible: {', '.join(candidates.models)}"
+            )
+        rest = tuple(name for name in inner.ranking if name != self.fallback)
+        return Choice(
+            ranking=(self.fallback, *rest),
+            reason=(
+                f"nothing in the evidence is like the query (nearest {candidates.similarity:.2f} "
+                f"< {self.min_similarity:g})"
+            ),
+            reason_code="low_similarity",
+            fallback=True,
+        )
+
+
+def _check_priced(candidates: Candidates, policy: Policy) -> None:
+    unpriced = [
+        name
+        for name, cost in zip(candidates.models, candidates.costs, strict=True)
+        if math.isnan(cost)
+    ]
+    if unpriced:
+        raise UnpricedError(unpriced, policy=type(policy).__name__)
+
+
+def _check_number(policy: object, name: str, *, least: float, most: float = math.inf) -> None:
+    value = getattr(policy, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and least <= value <= most and value < math.inf:
+        return
+    allowed = f"of at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+    kind = type(policy).__name__
+    raise PolicyError(f"{kind}: {name} is {value!r}; give a number {allowed}")

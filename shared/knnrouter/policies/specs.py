@@ -1,0 +1,153 @@
+"""Policies as text: `score_minus_cost:cost_weight=20` and back, and as mappings from pool.yaml."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from knnrouter.errors import PolicyError
+
+from .base import Policy
+from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
+
+__all__ = ["named_models", "parse", "spec"]
+
+KINDS: dict[str, Any] = {
+    "best_score": BestScore,
+    "score_minus_cost": ScoreMinusCost,
+    "cheapest_above": CheapestAbove,
+    "threshold": Threshold,
+    "max_latency": MaxLatency,
+    "guarded": Guarded,
+}
+
+
+def parse(text: str | Mapping[str, Any]) -> Policy:
+    """The policy that a text or a mapping describes.
+
+    Args:
+        text: `kind` or `kind:setting=value,setting=value`, where a policy as a value stands in
+            parentheses if it has settings of its own; or `{"kind": kind, setting: value}`.
+
+    Raises:
+        PolicyError: The kind or a setting is unknown, a setting is missing or out of its range.
+
+    Example:
+        >>> parse("guarded:policy=(score_minus_cost:cost_weight=20),min_similarity=0.3,fallback=a")
+        Guarded(policy=ScoreMinusCost(cost_weight=20.0), min_similarity=0.3, fallback='a')
+        >>> parse({"kind": "cheapest_above", "min_score": 0.6})
+        CheapestAbove(min_score=0.6)
+    """
+    if isinstance(text, Mapping):
+        settings = dict(text)
+        kind = settings.pop("kind", None)
+        return _built(str(kind) if kind is not None else "", settings)
+    kind, _, rest = text.strip().partition(":")
+    return _built(kind, _settings(rest, text))
+
+
+def spec(policy: Policy) -> str:
+    """How a policy is written as text; a callable of your own goes by its name.
+
+    Example:
+        >>> spec(Guarded(policy=ScoreMinusCost(cost_weight=20), min_similarity=0.3, fallback="a"))
+        'guarded:policy=(score_minus_cost:cost_weight=20),min_similarity=0.3,fallback=a'
+    """
+    for kind, build in KINDS.items():
+        if type(policy) is build:
+            names = [item.name for item in fields(build)]
+            settings = ",".join(f"{name}={_written(getattr(policy, name))}" for name in names)
+            return f"{kind}:{settings}" if settings else kind
+    return str(getattr(policy, "__name__", type(policy).__name__))
+
+
+def named_models(policy: Policy) -> tuple[str, ...]:
+    """The models that a policy names in its settings.
+
+    Example:
+        >>> named_models(Threshold(strong="large", weak="small", threshold=0.5))
+        ('large', 'small')
+    """
+    if isinstance(policy, Threshold):
+        return (policy.strong, policy.weak)
+    if isinstance(policy, Guarded):
+        return (policy.fallback, *named_models(policy.policy))
+    if isinstance(policy, MaxLatency):
+        return named_models(policy.policy)
+    return ()
+
+
+def _built(kind: str, settings: dict[str, Any]) -> Policy:
+    build = KINDS.get(kind)
+    if build is None:
+        raise PolicyError(
+            f"unknown policy {kind!r}{_guess(kind, list(KINDS))}; known: {', '.join(KINDS)}"
+        )
+    known = {item.name: item for item in fields(build)}
+    wrong = [
+        f"unknown setting {name!r}{_guess(name, list(known))}"
+        for name in settings
+        if name not in known
+    ]
+    wrong += [
+        f"setting {name!r} is missing"
+        for name, item in known.items()
+        if name not in settings and item.default is MISSING
+    ]
+    if wrong:
+        allowed = ", ".join(known) or "none"
+        raise PolicyError(f"policy {kind}: {'; '.join(wrong)}; its settings: {allowed}")
+    policy: Policy = build(**{name: _read(name, value) for name, value in settings.items()})
+    return policy
+
+
+def _read(name: str, value: object) -> object:
+    if name == "policy" and isinstance(value, str | Mapping):
+        return parse(value)
+    if name in ("strong", "weak", "fallback") or not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value  # the policy says what it wants instead
+
+
+def _settings(text: str, whole: str) -> dict[str, Any]:
+    """`a=1,b=(c:d=2,e=3)` as a mapping; commas in parentheses do not part settings."""
+    settings: dict[str, Any] = {}
+    for part in _split(text):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise PolicyError(
+                f"policy {whole!r}: {part!r} is no setting; write kind:setting=value,setting=value"
+            )
+        name, value = name.strip(), value.strip()
+        if name in settings:
+            raise PolicyError(f"policy {whole!r}: setting {name!r} is given twice; give it once")
+        settings[name] = value.removeprefix("(").removesuffix(")") if value[:1] == "(" else value
+    return settings
+
+
+def _split(text: str) -> list[str]:
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part for part in parts if part.strip()]
+
+
+def _guess(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _written(value: object) -> str:
+    if callable(value):
+        inner = spec(value)
+        return f"({inner})" if ":" in inner else inner
+    return f"{value:.12g}" if isinstance(value, float | int) else str(value)

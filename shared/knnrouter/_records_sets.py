@@ -183,7 +183,10 @@ def drop_duplicates(records: RecordSet) -> RecordSet:
         if values is not None:
             fields[name] = group_means(values, records.weights, group, len(first))
     fields["weights"] = np.bincount(group, weights=records.weights, minlength=len(first))
-    fields["notes"] = (*records.notes, f"{merged:,} rows merged into another with the same text")
+    fields["notes"] = (
+        *records.notes,
+        f"{merged:,} rows were merged into others with the same text",
+    )
     return RecordSet(**fields)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+
 from .cells import Scoring
 from .formats import Format, Source
 from .llmrouter import LLMROUTER

@@ -16,26 +16,16 @@ import numpy as np
 
 from knnrouter.errors import RecordsError
 
-__all__ = ["CellError", "Scoring", "as_amount", "as_name", "as_number", "as_query", "shown"]
+from .wording import shown
+
+__all__ = ["CellError", "Scoring", "as_amount", "as_name", "as_number", "as_query"]
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 _WORDS = _TRUTH | dict.fromkeys(("", "nan", "na", "n/a", "none", "null"), math.nan)
-_SHOWN_CHARACTERS = 40
 
 
 class CellError(ValueError):
     """A value that cannot be used; the reader of the row adds where it stands."""
-
-
-def shown(value: object) -> str:
-    """Spell a value for a message, cut short if long.
-
-    Example:
-        >>> shown("good")
-        "'good'"
-    """
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def as_number(value: object) -> float | None:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+
 from .files import Table, read_csv, read_json, read_jsonl, read_parquet
 from .rows import ReadOptions
 

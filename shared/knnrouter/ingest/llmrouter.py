@@ -9,11 +9,13 @@ from pathlib import Path
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import Price, RecordSet
+
 from .cells import CellError, as_amount, as_name
 from .files import FileRow, Table, load_json, read_json, read_jsonl
 from .formats import Format, Source
 from .rows import Evidence, ReadOptions, Row, build
 from .scored import scored_rows
+from .wording import counted
 
 __all__ = ["LLMROUTER"]
 
@@ -110,14 +112,14 @@ def _task_notes(tasks: _Tasks, table: Table) -> Iterator[str]:
         yield "no query_*.jsonl lies beside the file: tasks are unknown"
         return
     # Both files may hold a text several times: each row of scores uses up one row of the queries.
-    questions = [row.values.get("question") for row in table.rows]
+    questions = [str(row.values.get("question")) for row in table.rows]
     matched = sum(question in tasks.by_query for question in questions)
     if tasks.rows > matched:
-        yield f"{tasks.rows - matched:,} of {tasks.rows:,} query rows have no scores of their own"
+        yield f"{tasks.rows - matched:,} of {tasks.rows:,} query rows without scores of their own"
     if matched < len(questions):
-        yield f"{len(questions) - matched:,} scored questions have no task name"
+        yield f"{counted(len(questions) - matched, 'scored question')} without a task name"
     if tasks.ambiguous:
-        yield f"{tasks.ambiguous:,} texts stand under several tasks; the first one is taken"
+        yield f"{counted(tasks.ambiguous, 'text')} with several tasks; the first one is taken"
 
 
 def _read_prices(path: Path, encoding: str) -> tuple[dict[str, Price], list[str]]:

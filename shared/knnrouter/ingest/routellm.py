@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+
 from .files import Table
 from .formats import Format, Source
 from .rows import Cell, Evidence, ReadOptions, Row, build

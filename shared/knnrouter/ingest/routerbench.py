@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+
 from .formats import Format, Source
 from .rows import Cell, Evidence, ReadOptions, Row, build
 from .wide import Layout, rows_of, text_column_faults
+from .wording import counted
 
 __all__ = ["ROUTERBENCH"]
 
@@ -34,13 +36,13 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
     layout = _layout(table.columns, options.ignore)
     text_columns = text_column_faults(table.rows, layout)
     rows = list(rows_of(table.rows, layout.without(tuple(text_columns)), stem=source.path.stem))
-    repeated = len(rows) - len({row.cells.get(Cell("id"), row.default_id) for row in rows})
+    repeated = len(rows) - len({_id_of(row) or row.default_id for row in rows})
     evidence = Evidence(
         source=str(source.path),
         rows=_with_plain_prompts(_with_distinct_ids(rows)),
         models=layout.models,
         faults=tuple(text_columns.values()),
-        notes=(f"{repeated:,} repeated ids; they end in #2, #3, …",) if repeated else (),
+        notes=(f"{counted(repeated, 'repeated id')}, told apart as #2, #3, …",) if repeated else (),
     )
     return build(evidence, options)
 
@@ -55,13 +57,18 @@ def _layout(columns: Sequence[str], ignore: frozenset[str]) -> Layout:
 
 
 def _with_distinct_ids(rows: Sequence[Row]) -> Iterator[Row]:
-    seen: Counter[object] = Counter()
+    seen: Counter[str] = Counter()
     for row in rows:
-        stated = row.cells.get(Cell("id"))
+        stated = _id_of(row)
         seen[stated] += 1
         again = stated and seen[stated] > 1
         name = f"{stated}#{seen[stated]}"
         yield row._replace(cells={**row.cells, Cell("id"): name}) if again else row
+
+
+def _id_of(row: Row) -> str:
+    stated = row.cells.get(Cell("id"))
+    return "" if stated is None else str(stated)
 
 
 def _with_plain_prompts(rows: Iterator[Row]) -> list[Row]:

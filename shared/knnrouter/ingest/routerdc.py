@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from knnrouter.records import RecordSet
+
 from .formats import Format, Source
 from .rows import Evidence, ReadOptions, build
 from .scored import scored_rows

@@ -15,7 +15,9 @@ import numpy as np
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import FloatMatrix, Price, RecordSet
+
 from .cells import CellError, Scoring, as_amount, as_name, as_query
+from .wording import counted
 
 __all__ = ["AMOUNTS", "NAMES", "Cell", "Evidence", "ReadOptions", "Row", "build"]
 
@@ -144,7 +146,7 @@ def build(evidence: Evidence, options: ReadOptions) -> RecordSet:
         raise RecordsError(faults)
     notes = [*evidence.notes, *_skip_notes(tally)]
     if repeated:
-        notes.append(f"{repeated:,} repeated (query, model) pairs are kept as rows of their own")
+        notes.append(f"{counted(repeated, 'repeated (query, model) pair')}, kept as rows apart")
     return _assemble(outcomes, evidence, notes)
 
 
@@ -260,8 +262,7 @@ def _merge(first: _Outcome, other: _Outcome) -> None:
 def _skip_notes(tally: _Tally) -> list[str]:
     if not tally.rows:
         return []
-    rows = "1 bad row" if tally.rows == 1 else f"{tally.rows:,} bad rows"
-    return [f"{rows} skipped; the first: {tally.problems[0]}"]
+    return [f"{counted(tally.rows, 'bad row')} skipped; the first: {tally.problems[0]}"]
 
 
 def _assemble(outcomes: list[_Outcome], evidence: Evidence, notes: list[str]) -> RecordSet:
@@ -315,10 +316,10 @@ def _general_notes(
 ) -> Iterable[str]:
     repeats = len(queries) - len(set(queries))
     if repeats:
-        yield f"{repeats:,} rows repeat the text of an earlier row; drop_duplicates() merges them"
+        yield f"{counted(repeats, 'row')} with the text of an earlier row (see drop_duplicates)"
     if scores is not None and np.isnan(scores).any():
         missing, all_scores = int(np.isnan(scores).sum()), scores.size
         share = missing / all_scores
-        yield f"{missing:,} of {all_scores:,} scores are not measured ({share:.1%})"
+        yield f"{missing:,} of {all_scores:,} scores not measured ({share:.1%})"
     if len(models) == 1:
         yield f"there is only one model, {models[0]!r}; a router has nothing to choose from"

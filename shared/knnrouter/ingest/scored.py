@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .cells import shown
 from .files import FileRow, Table
 from .rows import Cell, Row
+from .wording import shown
 
 __all__ = ["scored_rows"]
 

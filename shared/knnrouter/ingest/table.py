@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+
 from .cells import CellError, Scoring, as_name
 from .files import FileRow
 from .formats import Format, Source
 from .rows import AMOUNTS, NAMES, Cell, Evidence, ReadOptions, Row, build
 from .wide import Layout, rows_of, text_column_faults
+from .wording import shown
 
 __all__ = ["TABLE", "records_from_rows"]
 
@@ -32,9 +34,16 @@ def records_from_rows(
     options = ReadOptions(
         scoring=Scoring(scale=scale, threshold=threshold), ignore=frozenset(ignore)
     )
-    kept = tuple(FileRow(f"row {number}", number, row) for number, row in enumerate(rows, start=1))
+    kept = tuple(_row_in_memory(number, row) for number, row in enumerate(rows, start=1))
     columns = tuple(dict.fromkeys(name for row in kept for name in row.values))
     return _build_table(kept, columns, source="rows", stem="row", options=options)
+
+
+def _row_in_memory(number: int, row: object) -> FileRow:
+    if isinstance(row, Mapping) and all(isinstance(name, str) for name in row):
+        return FileRow(f"row {number}", number, row)
+    problem = f"{shown(row)} is not a mapping from columns to values; give dicts with text keys"
+    return FileRow(f"row {number}", number, {}, problem)
 
 
 def _read(source: Source, options: ReadOptions) -> RecordSet:

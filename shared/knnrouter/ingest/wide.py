@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cells import as_number, shown
+from .cells import as_number
 from .files import FileRow
 from .rows import Cell, Row
+from .wording import shown
 
 __all__ = ["Layout", "rows_of", "text_column_faults"]
 

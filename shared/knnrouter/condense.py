@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._records_sets import group_means
+from .embedders.base import checked_rows
 from .errors import RecordsError
 from .index import kmeans
 
@@ -43,6 +44,7 @@ def condense(
 
     Raises:
         RecordsError: If `rows` is below 1, there are no records, or a row has no text to embed.
+        EmbedderError: If the embedder returns something else than unit rows.
     """
     if rows < 1 or not len(records):
         raise RecordsError(
@@ -71,8 +73,7 @@ def allot(rows: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     given = np.ones_like(sizes)
     for _ in range(min(rows, int(sizes.sum())) - len(sizes)):
-        crowding = np.where(given < sizes, sizes / given, 0.0)
-        given[np.argmax(crowding)] += 1
+        given[np.argmax(sizes / given)] += 1  # a full task is the last to be the most crowded
     return given
 
 
@@ -87,7 +88,8 @@ def _vectors_of(records: RecordSet, embedder: Embedder) -> NDArray[np.float32]:
             f"{embedder.id!r} (vectors: {records.embedder!r}); condense records that keep their "
             "queries, or use the embedder that made their vectors"
         )
-    return embedder.embed(texts)
+    rows = embedder.embed(texts)
+    return checked_rows(rows, count=len(texts), dim=embedder.dim, source=embedder.id)
 
 
 def _cluster(

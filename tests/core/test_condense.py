@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knnrouter.condense import allot
-from knnrouter.errors import RecordsError
+from knnrouter.errors import EmbedderError, RecordsError
 from knnrouter.records import Preference, Price, RecordSet
 
 NAN = float("nan")
@@ -117,6 +117,32 @@ def test_refused():
         records.condense(CompassEmbedder(), rows=0)
     with pytest.raises(RecordsError, match="cannot condense 0 records"):
         records.select([]).condense(CompassEmbedder())
+
+
+def test_centers_lean_to_heavy_rows():
+    light_and_heavy = RecordSet(
+        ids=("1", "2"), queries=("n", "n" * 30), models=("m",), scores=[[0], [1]], weights=[1, 999]
+    )
+    small = light_and_heavy.condense(CompassEmbedder(), rows=1)
+    heavy = CompassEmbedder().embed(["n" * 30])
+    np.testing.assert_allclose(small.vectors, heavy, atol=1e-3)
+    np.testing.assert_allclose(small.scores, [[0.999]], atol=1e-6)
+
+
+def test_centers_without_members_are_dropped():
+    same = RecordSet.from_rows([{"query": "n", "m": row % 2} for row in range(10)])
+    small = same.condense(CompassEmbedder(), rows=3)
+    assert small.weights.tolist() == [10]
+    np.testing.assert_array_equal(small.scores, [[0.5]])
+
+
+def test_an_embedder_that_breaks_its_word():
+    class Long(CompassEmbedder):
+        def embed(self, texts):
+            return 2 * super().embed(texts)
+
+    with pytest.raises(EmbedderError, match="compass: row 0 has norm 2"):
+        RecordSet.from_rows([{"query": "n", "m": 1}]).condense(Long())
 
 
 def test_seeded():

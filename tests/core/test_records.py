@@ -129,12 +129,12 @@ def test_long_rows_join_on_id_else_on_task_and_text():
             {"id": "1", "query": "a", "model": "n", "score": 0, "task": "t"},
             {"query": "a", "model": "m", "score": 0, "input_tokens": 3, "output_tokens": 4},
             {"query": "a", "model": "n", "score": 1, "latency_ms": 5, "group": "g"},
-            {"query": "a", "model": "n", "score": 0, "task": "other"},
+            {"query": "a", "model": "o", "score": 0, "task": "other"},
         ]
     )
     assert made.ids == ("1", "row-3", "row-5")
     assert made.tasks == ("t", None, "other")
-    np.testing.assert_array_equal(made.scores, [[1, 0], [0, 1], [NAN, 0]])
+    np.testing.assert_array_equal(made.scores, [[1, 0, NAN], [0, 1, NAN], [NAN, NAN, 0]])
     assert made.costs[0, 0] == 0.5
     assert (made.input_tokens[1, 0], made.output_tokens[1, 0], made.latency_ms[1, 1]) == (3, 4, 5)
     assert made.groups == (None, "g", None)

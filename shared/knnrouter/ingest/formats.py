@@ -47,8 +47,7 @@ class Source:
         """What the path holds, by its first bytes rather than its name."""
         if self.path.is_dir():
             return "folder"
-        with self.path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        head = _read_head(self.path)
         if head.startswith(_PARQUET_MAGIC) or self.path.suffix == ".parquet":
             return "Parquet"
         text = head.lstrip(b"\xef\xbb\xbf").replace(b"\0", b"").lstrip()
@@ -76,6 +75,14 @@ class Source:
         """Files in the folder, or beside the file, whose names match a pattern; sorted."""
         folder = self.path if self.path.is_dir() else self.path.parent
         return tuple(sorted(folder.glob(pattern)))
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise RecordsError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
 def _one_a_line(text: bytes) -> bool:

@@ -61,7 +61,7 @@ def _build_table(
     stem: str,
     options: ReadOptions,
 ) -> RecordSet:
-    columns = [name for name in columns if name not in options.ignore]
+    columns = [name for name in columns if not _is_ignored(name, options.ignore)]
     if columns and "query" not in columns:
         raise RecordsError(
             f"{source}: there is no column `query`; the columns are {', '.join(columns)}: rename "
@@ -69,6 +69,11 @@ def _build_table(
         )
     shape = _long if {"model", "score"} <= set(columns) else _wide
     return build(shape(rows, columns, source=source, stem=stem), options)
+
+
+def _is_ignored(column: str, ignore: frozenset[str]) -> bool:
+    """Whether a column is to be left out, or is about a model that is."""
+    return column in ignore or column.rpartition("|")[0] in ignore - {""}
 
 
 def _wide(rows: Sequence[FileRow], columns: Sequence[str], *, source: str, stem: str) -> Evidence:

@@ -48,21 +48,25 @@ def test_long_jsonl(data):
 
 def test_routerbench(data):
     records = read_records(data / "routerbench.csv")
-    assert records.ids == ("rivers.1", "rivers.2", "rivers.1#2", "rivers.3")
+    assert records.ids == ("rivers.1", "rivers.2", "rivers.1#2", "rivers.3", "rivers.4", "rivers.5")
     assert records.queries == (
         "Which river is long?\nAnd wide?",
         "It's deep, isn't it?",
         "Which river is long?",
-        "['unfinished \\d",  # not a list: kept as it stands
+        "stray \\d",
+        "['unfinished",  # not a list of texts: kept as it stands
+        "[1, 2]",
     )
     assert set(records.tasks) == {"rivers"}
     assert records.models == ("acme/small", "acme/large")
-    np.testing.assert_array_equal(records.scores, np.float32([[0, 1], [NAN, 1], [1, 1], [0, 0]]))
-    np.testing.assert_array_equal(records.costs[:, 1], [0.002, 0.003, 0.002, 0.004])
+    np.testing.assert_array_equal(
+        records.scores, np.float32([[0, 1], [NAN, 1], [1, 1], [0, 0], [1, 0], [1, 0]])
+    )
+    np.testing.assert_array_equal(records.costs[:, 1], [0.002, 0.003, 0.002, 0.004, 0.005, 0.006])
     assert records.notes == (
         "recognized as: routerbench (CSV)",
         "1 repeated id, told apart as #2, #3, …",
-        "1 of 8 scores not measured (12.5%)",
+        "1 of 12 scores not measured (8.3%)",
     )
 
 

@@ -74,6 +74,8 @@ def test_scale(write):
 def test_ignored_columns(write):
     path = write("extra.csv", "query,small,comment,small|note\na,1,nice,x\n")
     assert read_records(path, ignore=["comment", "small|note"]).models == ("small",)
+    path = write("priced.csv", "query,small,large,large|cost\na,1,1,oops\n")
+    assert read_records(path, ignore=["large"]).models == ("small",)
     path = write("models.json", '[{"question": "a", "scores": {"m": 1, "judge": "good"}}]')
     assert read_records(path, ignore=["judge"]).models == ("m",)
 
@@ -96,6 +98,17 @@ def test_empty_file(write, content):
 def test_no_rows(write, name, content):
     (problem,) = problems_of(write(name, content))
     assert "give at least one" in problem
+
+
+def test_a_file_that_cannot_be_opened(write, monkeypatch):
+    path = write("good.csv", GOOD)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    (problem,) = problems_of(path)
+    assert problem == f"{path}: cannot be read (Permission denied); check the path"
 
 
 def test_unknown_folder(tmp_path):
@@ -183,7 +196,7 @@ def test_no_model_columns(write):
 
 
 def test_a_column_of_text_names_ignore(write):
-    (problem,) = problems_of(write("bad.csv", "query,small,comment\na,1,nice\nb,0,\n"))
+    (problem,) = problems_of(write("bad.csv", "query,small,comment\na,1,nice\nb,0,fine\n"))
     assert "bad.csv:2: column 'comment' holds no numbers, but texts such as 'nice'" in problem
     assert "ignore=['comment']" in problem
 

@@ -51,7 +51,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--dimension", type=int, default=SHIPPED[0], choices=DIMENSIONS)
     parser.add_argument("--precision", default=SHIPPED[1], choices=PRECISIONS)
-    parser.add_argument("--every", action="store_true", help="a folder OUT/DIMENSION-PRECISION each")
+    parser.add_argument(
+        "--every", action="store_true", help="a folder OUT/DIMENSION-PRECISION each"
+    )
     args = parser.parse_args()
 
     vectors, tokenizer = distilled(source_folder())
@@ -148,9 +150,7 @@ def write(
     print(f"{folder}: {meta['content_sha256'][:12]}")
 
 
-def stored_arrays(
-    vectors: npt.NDArray[np.float32], precision: str
-) -> dict[str, npt.NDArray[Any]]:
+def stored_arrays(vectors: npt.NDArray[np.float32], precision: str) -> dict[str, npt.NDArray[Any]]:
     """The arrays of one precision, by file name.
 
     `int8` has a scale for each token: token weights differ by a factor of 400, and one scale

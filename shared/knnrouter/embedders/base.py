@@ -109,9 +109,7 @@ def checked_rows(
     return found
 
 
-def unit_rows(
-    rows: npt.ArrayLike, *, count: int, dim: int, source: str
-) -> npt.NDArray[np.float32]:
+def unit_rows(rows: npt.ArrayLike, *, count: int, dim: int, source: str) -> npt.NDArray[np.float32]:
     """Rows of any length, scaled to norm 1; rows of zeros stay.
 
     Args:
@@ -170,7 +168,7 @@ def _as_numbers(rows: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
 
 
 def head_and_tail(text: str, window: int) -> str:
-    """The text itself if it fits the window, else its first and last characters.
+    r"""The text itself if it fits the window, else its first and last characters.
 
     Args:
         text: Any text.
@@ -182,7 +180,7 @@ def head_and_tail(text: str, window: int) -> str:
 
     Example:
         >>> head_and_tail("abcdefghij", 5)
-        'ab\\nij'
+        'ab\nij'
     """
     if len(text) <= window:
         return text

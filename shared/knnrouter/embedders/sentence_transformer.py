@@ -17,6 +17,7 @@ from knnrouter.errors import EmbedderError, MissingExtraError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["SentenceTransformerEmbedder"]
 
@@ -52,9 +53,7 @@ class SentenceTransformerEmbedder:
                 "'torch' runs everywhere"
             )
         if importlib.util.find_spec("sentence_transformers") is None:
-            raise MissingExtraError(
-                "SentenceTransformerEmbedder", extra="sentence-transformers"
-            )
+            raise MissingExtraError("SentenceTransformerEmbedder", extra="sentence-transformers")
         self._name = str(name_or_path)
         self._backend = backend
         self._lock = threading.RLock()  # the tokenizers of transformers are not thread-safe
@@ -171,7 +170,7 @@ def _content_hash(folder: Path, backend: _Backend) -> str:
     )
 
 
-def _clipped(text: str, window: int, tokenizer: Any) -> str:
+def _clipped(text: str, window: int, tokenizer: PreTrainedTokenizerBase) -> str:
     """Head and tail of a text that has more than `window` tokens, else the text itself."""
     text = head_and_tail(text, window * _LONGEST_TOKEN)
     offsets = _offsets(text, tokenizer)
@@ -188,7 +187,7 @@ def _clipped(text: str, window: int, tokenizer: Any) -> str:
     return clipped
 
 
-def _offsets(text: str, tokenizer: Any) -> list[tuple[int, int]]:
+def _offsets(text: str, tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int]]:
     """Where each token of a text begins and ends."""
     found: list[tuple[int, int]] = tokenizer(
         text,

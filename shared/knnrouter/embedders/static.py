@@ -19,7 +19,7 @@ from knnrouter.errors import EmbedderError
 
 if TYPE_CHECKING:
     from model2vec import StaticModel
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 __all__ = ["WINDOW", "StaticEmbedder"]
 
@@ -101,7 +101,7 @@ class StaticEmbedder:
                 self._vectors.take(list(dict.fromkeys(token_ids)), axis=0).sum(axis=0, out=row)
                 norm = math.sqrt(row.dot(row))
                 if norm:
-                    row /= norm
+                    np.divide(row, norm, out=row)
         return rows
 
     @cached_property
@@ -111,8 +111,10 @@ class StaticEmbedder:
         Its own `encode` takes the mean over all words, and is not safe from several threads.
         """
         from model2vec import StaticModel
+        from tokenizers import Tokenizer
 
-        return StaticModel(vectors=self._vectors, tokenizer=self._tokenizer, normalize=True)
+        own = Tokenizer.from_str(self._tokenizer.to_str())  # `encode` changes its truncation
+        return StaticModel(vectors=self._vectors, tokenizer=own, normalize=True)
 
     def _token_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
         if isinstance(texts, str):
@@ -126,8 +128,11 @@ class StaticEmbedder:
             for encoding in encodings:
                 yield encoding.ids
 
-    def _encoded(self, texts: list[str]) -> Any:
-        return self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    def _encoded(self, texts: list[str]) -> list[Encoding]:
+        encodings: list[Encoding] = self._tokenizer.encode_batch_fast(
+            texts, add_special_tokens=False
+        )
+        return encodings
 
 
 def _well_formed(text: str) -> str:

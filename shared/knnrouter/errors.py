@@ -12,6 +12,7 @@
     ├── EmbedderError (ValueError)       an embedder that broke its protocol
     ├── QueryError (ValueError)          a query of a shape that is not understood
     │   └── NoTextError                  a query without text to route on
+    ├── NoEvidenceError (ValueError)     nothing is known of any model that may answer
     ├── UnknownModelError (LookupError)  a model name that is not in the pool
     ├── StoreError (ValueError)          a saved folder that cannot be used
     │   ├── MissingRouterError (also FileNotFoundError)  no saved router there
@@ -21,6 +22,8 @@
     └── MissingExtraError (ImportError)  an optional dependency is not installed
 
 Messages say what was wrong, with the value; what was allowed; and what to do.
+
+    PoolWarning (UserWarning)            a pool that works, but not as it was probably meant
 """
 
 from __future__ import annotations
@@ -37,9 +40,11 @@ __all__ = [
     "KnnRouterError",
     "MissingExtraError",
     "MissingRouterError",
+    "NoEvidenceError",
     "NoTextError",
     "PolicyError",
     "PoolError",
+    "PoolWarning",
     "QueryError",
     "RecordsError",
     "StoreError",
@@ -139,6 +144,10 @@ class NoTextError(QueryError):
         super().__init__(message)
 
 
+class NoEvidenceError(KnnRouterError, ValueError):
+    """The records say nothing of any model that may answer, and no default is set."""
+
+
 class UnknownModelError(KnnRouterError, LookupError):
     """A model name that is not in the pool."""
 
@@ -177,3 +186,7 @@ class MissingExtraError(KnnRouterError, ImportError):
         super().__init__(
             f"{what} needs the extra `{extra}`; install it with: pip install 'knnrouter[{extra}]'"
         )
+
+
+class PoolWarning(UserWarning):
+    """A pool that works, but not as it was probably meant: a model that no vote can choose."""

@@ -1,0 +1,197 @@
+"""From estimates to a decision: the eligible models become candidates, the policy chooses.
+
+Where it cannot, the pool's default answers, and the decision says so: the query holds no text, or
+no word that the embedder knows, or nothing is known of any model that may answer. Without a default
+these are errors; only for unknown words the mean scores over all records stand in.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import policies
+from .decision import Decision, Neighbor
+from .errors import EmptyPoolError, NoEvidenceError, NoTextError
+from .estimators import Estimates
+from .lineup import Lineup
+from .neighbors import Neighbors
+from .policies import Candidates, Choice, Policy
+from .records import RecordSet
+from .text import Query
+
+__all__ = ["Chooser", "LookedUp"]
+
+_Rows = list[list[float]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LookedUp:
+    """`q` queries and all that the evidence says of them."""
+
+    queries: Sequence[Query]
+    notes: Sequence[tuple[str, ...]]
+    """What to note of each query."""
+    known: Sequence[bool]
+    """Whether the embedder knows a word of the query."""
+    estimates: Estimates
+    costs: NDArray[np.float64]
+    """By all models of the lineup; shape (q, m)."""
+    neighbors: Neighbors
+    records: RecordSet
+
+    @cached_property
+    def rows(self) -> tuple[_Rows, _Rows, _Rows, _Rows, list[float]]:
+        """Scores, costs, standard errors, supports and similarities as plain numbers."""
+        found = self.estimates
+        return (
+            found.scores.tolist(),
+            self.costs.tolist(),
+            found.stderr.tolist(),
+            found.support.tolist(),
+            found.similarity.tolist(),
+        )
+
+    @cached_property
+    def latencies(self) -> _Rows | None:
+        """Latencies as plain numbers; None where the records hold none."""
+        latency = self.estimates.latency_ms
+        return None if latency is None else latency.tolist()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Chooser:
+    """A policy over a lineup."""
+
+    lineup: Lineup
+    policy: Policy
+    name: str = field(init=False)
+    """The policy as text."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", policies.spec(self.policy))
+
+    def decision(
+        self, found: LookedUp, row: int, eligible: tuple[str, ...], elapsed_ms: float
+    ) -> Decision:
+        """The decision on one of the queries, among the eligible models."""
+        scores, costs, stderr, support, similarities = found.rows
+        places = [self.lineup.place[name] for name in eligible]
+        candidates = Candidates(
+            models=eligible,
+            scores=_picked(scores[row], places, math.nan),
+            costs=_picked(costs[row], places, math.nan),
+            means=_picked(self.lineup.means, places, math.nan),
+            latency_ms=_picked(found.latencies[row], places, math.nan) if found.latencies else (),
+            similarity=similarities[row],
+        )
+        choice = self._choice(found, row, candidates)
+        return Decision(
+            id=secrets.token_hex(8),
+            model=choice.ranking[0],
+            ranking=choice.ranking,
+            scores=dict(zip(eligible, candidates.scores, strict=True)),
+            costs=dict(zip(eligible, candidates.costs, strict=True)),
+            stderr=dict(zip(eligible, _picked(stderr[row], places, math.nan), strict=True)),
+            support=dict(zip(eligible, _picked(support[row], places, 0.0), strict=True)),
+            similarity=similarities[row],
+            reason=choice.reason,
+            reason_code=choice.reason_code,
+            policy=self.name,
+            fallback=choice.fallback,
+            elapsed_ms=elapsed_ms,
+            notes=found.notes[row],
+            nearby=_Nearby(found=found, row=row, models=self.lineup.names),
+        )
+
+    def _choice(self, found: LookedUp, row: int, candidates: Candidates) -> Choice:
+        query = found.queries[row]
+        if query.kind != "text":
+            return self._without_text(query.kind, candidates)
+        if not found.known[row]:
+            return self._by_means(candidates)
+        if all(map(math.isnan, candidates.scores)):
+            why = "the records say nothing of the models that may answer"
+            return self._default(candidates, why, "no_evidence")
+        return self.policy(candidates)
+
+    def _by_means(self, candidates: Candidates) -> Choice:
+        why = "the embedder knows no word of the query"
+        if self.lineup.pool.router.default is not None:
+            return self._default(candidates, why, "unknown_words")
+        choice = self.policy(replace(candidates, scores=candidates.means))
+        reason = f"{why}; by the mean scores over all records: {choice.reason}"
+        return replace(choice, reason=reason, reason_code="unknown_words", fallback=True)
+
+    def _without_text(self, kind: str, candidates: Candidates) -> Choice:
+        what = "only an image" if kind == "image_only" else "no text"
+        if self.lineup.pool.router.default is None:
+            raise NoTextError(
+                kind,
+                f"the query holds {what}, so there is nothing to route on; add a sentence, or set "
+                "router.default in pool.yaml to the model that should answer such queries",
+            )
+        return self._default(candidates, f"the query holds {what}", kind)
+
+    def _default(self, candidates: Candidates, why: str, code: str) -> Choice:
+        default = self.lineup.pool.router.default
+        if default is None:
+            raise NoEvidenceError(
+                f"{why}: {', '.join(candidates.models)}; set router.default in pool.yaml to the "
+                "model that should answer such queries, or add records"
+            )
+        if default not in candidates.models:
+            raise EmptyPoolError(
+                f"{why}, and the default {default!r} may not answer either; eligible: "
+                f"{', '.join(candidates.models)}"
+            )
+        ranking = policies.ranked(candidates, candidates.means)
+        rest = tuple(name for name in ranking if name != default)
+        return Choice(
+            ranking=(default, *rest),
+            reason=f"{why}; the pool's default answers",
+            reason_code=code,
+            fallback=True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Nearby:
+    """Makes the neighbors of one query from the rows that were found."""
+
+    found: LookedUp
+    row: int
+    models: tuple[str, ...]
+
+    def __call__(self) -> tuple[Neighbor, ...]:
+        if not self.found.known[self.row]:
+            return ()
+        records, near = self.found.records, self.found.neighbors
+        rows = near.rows[self.row]
+        columns = self.models[: len(records.models)]
+        return tuple(
+            Neighbor(
+                id=records.ids[row],
+                task=records.tasks[row],
+                similarity=similarity,
+                scores=dict(zip(columns, measured, strict=True)),
+            )
+            for row, similarity, measured in zip(
+                rows.tolist(),
+                near.similarities[self.row].tolist(),
+                records.scores[rows].tolist(),
+                strict=True,
+            )
+        )
+
+
+def _picked(values: Sequence[float], places: Sequence[int], missing: float) -> list[float]:
+    """The values at these places; `missing` for models that the records do not know."""
+    known = len(values)
+    return [values[place] if place < known else missing for place in places]

@@ -1,0 +1,215 @@
+"""The pool against the evidence: which column is whose, what it costs, who may answer."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import policies
+from .errors import PoolError, PoolWarning
+from .estimators import Estimates
+from .policies import Policy
+from .pool import ModelPool, ModelSpec, eligible
+from .records import RecordSet
+from .text import Query
+
+__all__ = ["CountTokens", "Lineup"]
+
+CountTokens = Callable[[object], int]
+"""Counts the tokens of a query, as it was given to the router."""
+
+_BYTES_PER_TOKEN = 4
+"""Of ordinary text; prices a prompt. Limits use a more careful number, see `pool`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lineup:
+    """All models that the records or the pool know, in one order, ready to be asked for.
+
+    The columns of the records come first, under their names in the pool; models that only the pool
+    knows follow. There are `m` of them in all.
+    """
+
+    pool: ModelPool
+    """Who may be chosen. Without a pool of the user's: all models of the records."""
+
+    stated: bool
+    """Whether the user stated the pool; else nothing is known of capabilities and prices."""
+
+    names: tuple[str, ...]
+    """The models; the first of them are the columns of the records."""
+
+    place: Mapping[str, int]
+    """Where each name stands."""
+
+    means: tuple[float, ...]
+    """Mean score over all records; NaN for a model without records."""
+
+    mean_costs: NDArray[np.float64]
+    """Mean cost over all records, USD per query; shape (m,); NaN where not measured."""
+
+    prices: NDArray[np.float64]
+    """USD per input token, USD per output token, expected output tokens; shape (3, m); NaN where
+    not stated."""
+
+    policy: Policy
+    """The pool's policy, with its guard."""
+
+    count_tokens: CountTokens | None
+    """Counts tokens; None estimates them from the bytes."""
+
+    @classmethod
+    def of(
+        cls, records: RecordSet, pool: ModelPool | None, *, count_tokens: CountTokens | None = None
+    ) -> Lineup:
+        """Match the pool with the columns of the records.
+
+        Raises:
+            PoolError: Two columns match one model, or two models one column; or the pool states a
+                `min_similarity` without a `default` to answer below it.
+            PolicyError: The pool's policy is unknown or wrongly set.
+        """
+        stated = pool is not None
+        if pool is None:
+            pool = ModelPool(models=tuple(ModelSpec(name=name) for name in records.models))
+        columns = pool.columns(records.models)
+        owner = dict(zip(columns.columns, pool.names, strict=True))
+        known = tuple(owner.get(place, name) for place, name in enumerate(records.models))
+        names = known + columns.without_records
+        _warn(pool, columns.without_records, len(names))
+        return cls(
+            pool=pool,
+            stated=stated,
+            names=names,
+            place={name: place for place, name in enumerate(names)},
+            means=tuple(_column_means(records.scores, records, len(names)).tolist()),
+            mean_costs=_column_means(records.costs, records, len(names)),
+            prices=_prices(pool, names),
+            policy=_policy(pool),
+            count_tokens=count_tokens,
+        )
+
+    def eligible(
+        self,
+        query: Query,
+        given: object,
+        *,
+        allow: Collection[str] | None,
+        require: Collection[str],
+        tags: Collection[str],
+    ) -> tuple[str, ...]:
+        """The names of the models that may answer, in the order of the pool.
+
+        Raises:
+            EmptyPoolError: None may; the message names what removed each.
+            UnknownModelError: `allow` names a model that the pool does not have.
+        """
+        if not self.stated:
+            return eligible(self.pool, allow=allow, require=require, tags=tags)
+        needs = query.needs.union(require) if query.needs else require
+        tokens = None if self.count_tokens is None else self.count_tokens(given)
+        if tokens is None:
+            tokens = -(-query.prompt_bytes // 2)
+        return eligible(self.pool, allow=allow, require=needs, tags=tags, prompt_tokens=tokens)
+
+    def prompt_tokens(self, query: Query, given: object) -> float:
+        """How many tokens the query's prompt is priced at."""
+        if self.count_tokens is not None:
+            return float(self.count_tokens(given))
+        return query.prompt_bytes / _BYTES_PER_TOKEN
+
+    def costs(self, estimates: Estimates, prompt_tokens: Sequence[float]) -> NDArray[np.float64]:
+        """What each model is expected to cost on each query, USD; shape (q, m).
+
+        In this order, the first that is known: what the neighbors cost; the neighbors' tokens at
+        the pool's price; the prompt's length and the pool's `expected_output_tokens` at its price;
+        the model's mean cost over all records. NaN where none is: never the input alone.
+        """
+        costs = self.widened(estimates.costs)
+        if not np.isnan(costs).any():
+            return costs
+        input_price, output_price, output_tokens = self.prices
+        if estimates.input_tokens is not None and estimates.output_tokens is not None:
+            tokens = self.widened(estimates.input_tokens) * input_price
+            tokens = tokens + self.widened(estimates.output_tokens) * output_price
+            costs = np.where(np.isnan(costs), tokens, costs)
+        length = np.asarray(prompt_tokens)[:, None] * input_price + output_tokens * output_price
+        costs = np.where(np.isnan(costs), length, costs)
+        return np.where(np.isnan(costs), self.mean_costs, costs)
+
+    def widened(self, values: NDArray[np.float64], fill: float = math.nan) -> NDArray[np.float64]:
+        """Values by column of the records, (q, columns), with `fill` for the pool's others."""
+        missing = len(self.names) - values.shape[1]
+        if not missing:
+            return values
+        return np.pad(values, ((0, 0), (0, missing)), constant_values=fill)
+
+
+def _warn(pool: ModelPool, without_records: Sequence[str], models: int) -> None:
+    enabled = [spec.name for spec in pool.models if spec.enabled]
+    unmeasured = [name for name in enabled if name in without_records]
+    if unmeasured:
+        warnings.warn(
+            f"{', '.join(unmeasured)}: no records, so no vote will choose "
+            f"{'it' if len(unmeasured) == 1 else 'them'}; add records, an alias under which they "
+            "were measured, or `enabled: false`",
+            PoolWarning,
+            stacklevel=4,
+        )
+    if models == 1:
+        warnings.warn(
+            f"{pool.names[0]} is the only model, so there is nothing to choose; add another",
+            PoolWarning,
+            stacklevel=4,
+        )
+
+
+def _column_means(
+    values: NDArray[np.floating], records: RecordSet, columns: int
+) -> NDArray[np.float64]:
+    """Weighted means of what was measured; shape (columns,); NaN where nothing was."""
+    measured = ~np.isnan(values)
+    weights = records.weights[:, None] * measured
+    total = weights.sum(axis=0)
+    means = np.full(columns, np.nan)
+    sums = (weights * np.where(measured, values, 0.0)).sum(axis=0)
+    np.divide(sums, total, out=means[: len(total)], where=total > 0)
+    return means
+
+
+def _prices(pool: ModelPool, names: Sequence[str]) -> NDArray[np.float64]:
+    prices = np.full((3, len(names)), np.nan)
+    specs = {spec.name: spec for spec in pool.models}
+    for place, name in enumerate(names):
+        spec = specs.get(name)
+        if spec is None:
+            continue
+        if spec.price is not None:
+            prices[:2, place] = spec.price.input / 1e6, spec.price.output / 1e6
+        if spec.expected_output_tokens is not None:
+            prices[2, place] = spec.expected_output_tokens
+        if spec.price is not None and spec.price.input == spec.price.output == 0:
+            prices[2, place] = 0  # free whatever it writes
+    return prices
+
+
+def _policy(pool: ModelPool) -> Policy:
+    settings = pool.router
+    policy = policies.BestScore() if settings.policy is None else policies.parse(settings.policy)
+    for name in policies.named_models(policy):
+        pool.spec(name)
+    if settings.min_similarity is None:
+        return policy
+    if settings.default is None:
+        raise PoolError(
+            f"router.min_similarity is {settings.min_similarity:g}, but router.default is not set; "
+            "name the model that answers when nothing in the evidence is like the query"
+        )
+    return policies.Guarded(
+        policy=policy, min_similarity=settings.min_similarity, fallback=settings.default
+    )

@@ -1,0 +1,398 @@
+"""The router: puts the stages together, from a query to a decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import embedders, estimators, policies, store
+from .choosing import Chooser, LookedUp
+from .decision import Decision
+from .embedders import Embedder, checked_rows
+from .errors import EmbedderMismatchError, PoolError, RecordsError
+from .estimators import Estimates, Estimator, Evidence, FittedEstimator
+from .explain import Explanation, explain
+from .index import FaissIndex
+from .lineup import CountTokens, Lineup
+from .policies import Policy
+from .pool import ModelPool
+from .records import RecordSet
+from .text import Query, read_query, routing_text
+
+__all__ = ["Progress", "Router"]
+
+Progress = Callable[[str, int, int], None]
+"""Is told the stage ("embed", "index", "fit"), how many of its steps are done, and of how many."""
+
+_BATCH = 1024
+"""How many texts are embedded at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Router:
+    """Chooses a model for a query from the evidence. Made by `fit`, `load`, `from_yaml`, `starter`.
+
+    A router never changes, so any number of threads may share one.
+
+    Example:
+        >>> rows = [
+        ...     {"query": "Reverse a linked list in C.", "coder": 1, "poet": 0},
+        ...     {"query": "Sort an array in C.", "coder": 1, "poet": 0},
+        ...     {"query": "Write a sonnet on the sea.", "coder": 0, "poet": 1},
+        ...     {"query": "Write a haiku on the moon.", "coder": 0, "poet": 1},
+        ... ]
+        >>> router = Router.fit(RecordSet.from_rows(rows))
+        >>> router.route("Write a limerick on the sun.").model
+        'poet'
+    """
+
+    evidence: Evidence
+    embedder: Embedder
+    estimator: FittedEstimator
+    lineup: Lineup
+
+    @classmethod
+    def fit(
+        cls,
+        records: RecordSet,
+        *,
+        pool: ModelPool | None = None,
+        embedder: str | Embedder = "static",
+        estimator: Estimator | None = None,
+        policy: str | Policy | None = None,
+        index: Literal["auto", "flat"] = "auto",
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Router:
+        """Make a router of benchmark outcomes.
+
+        Args:
+            records: The outcomes, `n` rows.
+            pool: Which models may answer, and their prices; None: every model of the records, with
+                no prices and no capability filters.
+            embedder: "static", the one that comes with the library, or one of your own.
+            estimator: What to expect of each model; None: `estimators.KNN()`, chosen by
+                leave-one-out.
+            policy: Which model to take; None: the pool's, else `BestScore()`.
+            index: How neighbors are found; "auto" is flat, which is exact.
+            seed: Where all randomness comes from.
+            progress: Is told how far the work is.
+
+        Raises:
+            RecordsError: The records hold neither text nor vectors for some row.
+            EmbedderMismatchError: The records hold vectors of another embedder.
+            PoolError: The pool does not fit the records.
+        """
+        if index not in ("auto", "flat"):
+            raise ValueError(f'index is {index!r}; give "auto" or "flat"')
+        told = progress or _silent
+        embedder = embedders.resolve(embedder)
+        lineup = _with_policy(Lineup.of(records, pool), policy)
+        vectors = _vectors(records, embedder, told)
+        told("index", 0, 1)
+        evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
+        told("fit", 0, 1)
+        fitted = (estimator or estimators.KNN()).fit(evidence, seed=seed)
+        told("fit", 1, 1)
+        return cls(evidence=evidence, embedder=embedder, estimator=fitted, lineup=lineup)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        pool: ModelPool | None = None,
+        embedder: str | Embedder | None = None,
+        verify: Literal["auto", "full", "fast"] = "auto",
+    ) -> Router:
+        """Load what `save` wrote.
+
+        Args:
+            folder: The saved folder.
+            pool: As for `fit`.
+            embedder: What embedded the evidence; None: the one that comes with the library. Its
+                id, its dimension and a few probe texts are checked.
+            verify: "full" checks every byte, "fast" all but the contents of the data files; "auto"
+                is full below 256 MB.
+
+        Raises:
+            StoreError: The folder cannot be used; see its kinds in `errors`.
+        """
+        saved = store.load(Path(folder), verify=verify)
+        chosen = embedders.resolve("static" if embedder is None else embedder)
+        store.check_probes(saved, chosen)
+        evidence = Evidence(records=saved.records, vectors=saved.vectors, index=saved.index)
+        fitted = estimators.from_settings(saved.settings).restore(evidence, saved.arrays)
+        lineup = Lineup.of(saved.records, pool)
+        return cls(evidence=evidence, embedder=chosen, estimator=fitted, lineup=lineup)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, *, embedder: str | Embedder | None = None) -> Router:
+        """Load the pool of a pool.yaml and the saved folder that its `router.index` names.
+
+        Raises:
+            PoolError: The file cannot be used, or names no index.
+            StoreError: The saved folder cannot be used.
+        """
+        pool = ModelPool.from_yaml(path)
+        if pool.index_path is None:
+            raise PoolError(
+                f"{path}: router.index is not set; name the folder that `knnrouter build` wrote, "
+                "relative to this file"
+            )
+        return cls.load(pool.index_path, pool=pool, embedder=embedder)
+
+    @classmethod
+    def starter(cls) -> Router:
+        """The small router inside this package: nine open models, with their prices.
+
+        Measured on 5,608 public benchmark queries in fourteen tasks, in English; see the notice in
+        the folder `knnrouter/starter`. Good for trying things out; fit your own for real traffic.
+        """
+        return cls.from_yaml(Path(__file__).parent / "starter" / "pool.yaml")
+
+    def with_pool(
+        self, pool: ModelPool | None, *, count_tokens: CountTokens | None = None
+    ) -> Router:
+        """The same evidence for another pool, with new prices, limits, models or policy.
+
+        Args:
+            pool: As for `fit`.
+            count_tokens: Counts the tokens of a query as it is given to `route`, for context
+                windows and prices; None estimates them from the bytes.
+        """
+        lineup = Lineup.of(self.evidence.records, pool, count_tokens=count_tokens)
+        return replace(self, lineup=lineup)
+
+    def save(self, folder: str | Path, *, keep_queries: bool = True) -> None:
+        """Write the router to a folder; the pool is not part of it.
+
+        A crash at any moment leaves the old router or the new one.
+
+        Args:
+            folder: New, empty, or a saved router, which is replaced.
+            keep_queries: Whether the text of the queries is written too; without it `explain` shows
+                ids and tasks only.
+
+        Raises:
+            StoreError: The folder holds something else, or cannot be written.
+        """
+        saved = store.Saved(
+            records=self.evidence.records,
+            vectors=self.evidence.vectors,
+            index=self.evidence.index,
+            embedder=self.embedder.id,
+            settings=self.estimator.settings,
+            arrays=self.estimator.arrays,
+            probes=self.embedder.embed(store.PROBE_TEXTS),
+        )
+        store.save(Path(folder), saved, keep_queries=keep_queries)
+
+    @property
+    def records(self) -> RecordSet:
+        """The evidence's outcomes."""
+        return self.evidence.records
+
+    @property
+    def pool(self) -> ModelPool:
+        """The models that may be chosen."""
+        return self.lineup.pool
+
+    @property
+    def policy(self) -> Policy:
+        """What chooses when `route` is not told otherwise."""
+        return self.lineup.policy
+
+    def route(
+        self,
+        query: object,
+        *,
+        policy: str | Policy | None = None,
+        allow: Collection[str] | None = None,
+        require: Collection[str] = (),
+        tags: Collection[str] = (),
+    ) -> Decision:
+        """Choose a model for a query.
+
+        Args:
+            query: A text, a chat history, or anything `text.routing_text` takes.
+            policy: A policy or its text, instead of the router's.
+            allow: Names of the pool that may answer; None: all that are enabled.
+            require: Capabilities that the model must have, such as "tools".
+            tags: Tags that the model must have.
+
+        Raises:
+            EmptyPoolError: No model may answer.
+            UnpricedError: The policy weighs costs, and a model that may answer has none.
+            NoTextError: The query holds no text, and the pool names no default.
+            NoEvidenceError: No model that may answer has evidence, and the pool names no default.
+            QueryError: The query's shape is not understood.
+            PolicyError: The policy is unknown, wrongly set, or cannot choose.
+            UnknownModelError: `allow` or the policy names a model that is not in the pool.
+        """
+        return self._decisions((query,), policy, allow=allow, require=require, tags=tags)[0]
+
+    def route_many(
+        self,
+        queries: Iterable[object],
+        *,
+        policy: str | Policy | None = None,
+        allow: Collection[str] | None = None,
+        require: Collection[str] = (),
+        tags: Collection[str] = (),
+    ) -> list[Decision]:
+        """Choose a model for each query: `route`, with one embedding batch and one search."""
+        if isinstance(queries, str):
+            raise TypeError("route_many takes several queries; for one text use route")
+        given = tuple(queries)
+        return self._decisions(given, policy, allow=allow, require=require, tags=tags)
+
+    def estimate(self, queries: Iterable[object]) -> Estimates:
+        """What to expect of every model, of the records and of the pool, on each query.
+
+        Raises:
+            NoTextError: A query holds no text.
+        """
+        if isinstance(queries, str):
+            raise TypeError("estimate takes several queries; give a list, also for one text")
+        given = tuple(queries)
+        for query in given:
+            routing_text(query)  # which says what is wrong with a query without text
+        looked_up = self._look_up([read_query(query) for query in given], given)
+        found, widened = looked_up.estimates, self.lineup.widened
+        return replace(
+            found,
+            models=self.lineup.names,
+            scores=widened(found.scores),
+            costs=looked_up.costs,
+            stderr=widened(found.stderr),
+            support=widened(found.support, fill=0.0),
+            input_tokens=_each(found.input_tokens, widened),
+            output_tokens=_each(found.output_tokens, widened),
+            latency_ms=_each(found.latency_ms, widened),
+        )
+
+    def explain(self, query: object, *, policy: str | Policy | None = None) -> Explanation:
+        """The decision with its margin, its neighbors, and what would flip it.
+
+        Args:
+            query: As for `route`.
+            policy: As for `route`.
+        """
+        chosen = self._policy(policy)
+        return explain(self.route(query, policy=chosen), chosen, pool=self.pool)
+
+    def _decisions(
+        self, given: Sequence[object], policy: str | Policy | None, **wanted: Any
+    ) -> list[Decision]:
+        start = time.perf_counter()
+        chooser = Chooser(lineup=self.lineup, policy=self._policy(policy))
+        read = [read_query(query) for query in given]
+        eligible = [
+            self.lineup.eligible(query, one, **wanted)
+            for query, one in zip(read, given, strict=True)
+        ]
+        looked_up = self._look_up(read, given)
+        share = max(len(given), 1) / 1e3
+        return [
+            chooser.decision(looked_up, row, eligible[row], (time.perf_counter() - start) / share)
+            for row in range(len(given))
+        ]
+
+    def _look_up(self, read: Sequence[Query], given: Sequence[object]) -> LookedUp:
+        """One embedding batch and one search for all queries."""
+        texts, notes = _clipped(read, self.embedder)
+        vectors = self.embedder.embed(texts)
+        near = self.evidence.index.search(vectors, self.estimator.neighbors)
+        found = self.estimator.estimate(vectors, near)
+        pairs = zip(read, given, strict=True)
+        tokens = [self.lineup.prompt_tokens(query, one) for query, one in pairs]
+        return LookedUp(
+            queries=read,
+            notes=notes,
+            known=vectors.any(axis=1).tolist(),
+            estimates=found,
+            costs=self.lineup.costs(found, tokens),
+            neighbors=near,
+            records=self.evidence.records,
+        )
+
+    def _policy(self, policy: str | Policy | None) -> Policy:
+        if policy is None:
+            return self.lineup.policy
+        chosen = policies.parse(policy) if isinstance(policy, str) else policy
+        for name in policies.named_models(chosen):
+            self.pool.spec(name)
+        return chosen
+
+
+def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The texts that the embedder will read, and what to note of each query."""
+    clip = getattr(embedder, "clip", None)
+    if clip is None:
+        return [query.text for query in read], [query.notes for query in read]
+    texts, notes = [], []
+    for query in read:
+        text = clip(query.text)
+        texts.append(text)
+        notes.append(query.notes if text is query.text else (*query.notes, _cut(query.text, text)))
+    return texts, notes
+
+
+def _cut(whole: str, part: str) -> str:
+    return (
+        f"of {len(whole):,} characters, the first and last {len(part):,} or so were read; "
+        "the embedder's window holds no more"
+    )
+
+
+def _vectors(records: RecordSet, embedder: Embedder, told: Progress) -> NDArray[np.float32]:
+    """The unit row of each record: its own vector where it has one, else its embedded text."""
+    if records.vectors is not None:
+        if records.embedder != embedder.id:
+            raise EmbedderMismatchError(
+                f"the vectors of these records come from {records.embedder!r}, but the embedder is "
+                f"{embedder.id!r}; use the one that they come from, or records that keep their text"
+            )
+        return records.vectors
+    untold = [name for name, query in zip(records.ids, records.queries, strict=True) if not query]
+    if untold:
+        raise RecordsError(
+            f"{len(untold)} of {len(records)} rows hold neither text nor a vector, the first is "
+            f"{untold[0]!r}; nothing can be near them: give their queries, or leave them out"
+        )
+    texts = [read_query(query).text for query in records.queries]
+    parts = []
+    for done in range(0, len(texts), _BATCH):
+        told("embed", done, len(texts))
+        parts.append(embedder.embed(texts[done : done + _BATCH]))
+    told("embed", len(texts), len(texts))
+    return checked_rows(
+        np.concatenate(parts), count=len(texts), dim=embedder.dim, source=embedder.id
+    )
+
+
+def _with_policy(lineup: Lineup, policy: str | Policy | None) -> Lineup:
+    if policy is None:
+        return lineup
+    chosen = policies.parse(policy) if isinstance(policy, str) else policy
+    for name in policies.named_models(chosen):
+        lineup.pool.spec(name)
+    return replace(lineup, policy=chosen)
+
+
+def _each(
+    values: NDArray[np.float64] | None,
+    change: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> NDArray[np.float64] | None:
+    return None if values is None else change(values)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Tells nobody."""

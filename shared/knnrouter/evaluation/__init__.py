@@ -1,0 +1,32 @@
+"""How well a router chooses, beside what it must be compared with.
+
+Everything here works on plain arrays of what was measured, one row a query, so that it serves any
+router: curves of two models, reference choices, folds that do not leak, intervals.
+"""
+
+from __future__ import annotations
+
+from .bootstrap import Interval, bootstrap, paired_bootstrap
+from .curves import Curve, apgr, cpt, pgr, strong_fraction_curve
+from .references import best_single, by_length, query_oracle, random, scored, task_oracle
+from .splits import Split, draw, k_fold
+
+__all__ = [
+    "Curve",
+    "Interval",
+    "Split",
+    "apgr",
+    "best_single",
+    "bootstrap",
+    "by_length",
+    "cpt",
+    "draw",
+    "k_fold",
+    "paired_bootstrap",
+    "pgr",
+    "query_oracle",
+    "random",
+    "scored",
+    "strong_fraction_curve",
+    "task_oracle",
+]

@@ -1,0 +1,149 @@
+"""Two models, a weak and a strong one: quality against the share of queries the strong one gets.
+
+A router ranks queries by how much it prefers the strong model; a threshold on that preference gives
+one point of the curve. The measures are those of RouteLLM (arXiv 2406.18665), computed as its code
+does it, by trapezoid over eleven quantile thresholds: a router that knows nothing has an APGR of
+one half. (The mean over ten thresholds, the formula in the paper, would give it 0.55.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Curve", "apgr", "cpt", "pgr", "strong_fraction_curve"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Curve:
+    """Mean quality at growing shares of strong calls; between its `p` points it is straight.
+
+    Attributes:
+        shares: Shares of the queries that the strong model gets, rising from 0 to 1; shape (p,).
+        quality: Mean score at each share; shape (p,). The first is the weak model's own mean, the
+            last is the strong model's.
+    """
+
+    shares: NDArray[np.float64]
+    quality: NDArray[np.float64]
+
+    @property
+    def weak(self) -> float:
+        """Mean score of the weak model."""
+        return float(self.quality[0])
+
+    @property
+    def strong(self) -> float:
+        """Mean score of the strong model."""
+        return float(self.quality[-1])
+
+
+def strong_fraction_curve(
+    preference: ArrayLike, weak: ArrayLike, strong: ArrayLike, *, points: int = 11
+) -> Curve:
+    """The curve of a router, at `points` quantiles of its preference for the strong model.
+
+    Queries of equal preference stay together, whatever the threshold: the curve passes over them in
+    a straight line, which is what choosing among them at random would give. A router that prefers
+    nothing at all so gets the straight line from weak to strong.
+
+    Args:
+        preference: How much the router prefers the strong model on each query, on any scale; (n,).
+        weak: What the weak model scored; shape (n,).
+        strong: What the strong model scored; shape (n,).
+        points: How many thresholds, the least and the greatest preference among them; at least 2.
+
+    Raises:
+        ValueError: The arrays differ in length, are empty, or hold a NaN; or `points` is below 2.
+
+    Example:
+        >>> curve = strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3)
+        >>> curve.shares.tolist(), curve.quality.tolist()
+        ([0.0, 0.5, 1.0], [0.5, 1.0, 1.0])
+    """
+    wanted, low, high = _checked(preference, weak, strong, points)
+    edges = np.quantile(wanted, np.linspace(0.0, 1.0, points))
+    # The bin of a query is how many edges it reaches; the last edge itself counts as below it.
+    edges[-1] = np.inf
+    bins = np.searchsorted(edges, wanted, side="right")
+    counts = np.bincount(bins, minlength=points)[:0:-1]
+    gains = np.bincount(bins, weights=high - low, minlength=points)[:0:-1]
+    shares = np.concatenate(([0.0], np.cumsum(counts) / len(wanted)))
+    quality = low.mean() + np.concatenate(([0.0], np.cumsum(gains) / len(wanted)))
+    return Curve(shares=shares, quality=quality)
+
+
+def pgr(quality: float, *, weak: float, strong: float) -> float:
+    """Performance gap recovered: 0 is the weak model's quality, 1 the strong model's.
+
+    NaN where the two are equally good, and no gap is there to recover.
+
+    Example:
+        >>> pgr(0.75, weak=0.5, strong=1.0)
+        0.5
+    """
+    return (quality - weak) / (strong - weak) if strong != weak else float("nan")
+
+
+def apgr(curve: Curve) -> float:
+    """Average performance gap recovered: the mean of `pgr` over all shares of strong calls.
+
+    Example:
+        >>> apgr(strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3))
+        0.75
+        >>> apgr(strong_fraction_curve([0.5, 0.5], weak=[1, 0], strong=[1, 1]))
+        0.5
+    """
+    widths = np.diff(curve.shares)
+    heights = (curve.quality[1:] + curve.quality[:-1]) / 2
+    return pgr(float(widths @ heights), weak=curve.weak, strong=curve.strong)
+
+
+def cpt(curve: Curve, recovered: float) -> float:
+    """Call-performance threshold: the least share of strong calls that recovers this much.
+
+    Args:
+        curve: It may dip; what counts is where it reaches the target first.
+        recovered: Part of the gap to be recovered, in [0, 1].
+
+    Returns:
+        A share in [0, 1]; NaN where the two models are equally good.
+
+    Example:
+        >>> cpt(strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3), 0.5)
+        0.25
+    """
+    gap = curve.strong - curve.weak
+    if gap == 0:
+        return float("nan")
+    heights = (curve.quality - curve.weak) / gap
+    last = int(np.argmax(heights >= recovered))
+    if last == 0:
+        return 0.0
+    rise = heights[last] - heights[last - 1]
+    part = (recovered - heights[last - 1]) / rise
+    width = curve.shares[last] - curve.shares[last - 1]
+    return float(curve.shares[last - 1] + part * width)
+
+
+def _checked(
+    preference: ArrayLike, weak: ArrayLike, strong: ArrayLike, points: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    arrays = [np.asarray(each, dtype=np.float64) for each in (preference, weak, strong)]
+    shapes = [each.shape for each in arrays]
+    if arrays[0].ndim != 1 or len(set(shapes)) > 1 or not arrays[0].size:
+        raise ValueError(
+            f"preference, weak and strong have shapes {shapes}; "
+            "give one number a query in each, for the same queries"
+        )
+    unknown = sum(int(np.isnan(each).sum()) for each in arrays)
+    if unknown:
+        raise ValueError(
+            f"{unknown} of the preferences and scores are NaN; a curve needs both models measured "
+            "on every query: leave out the queries where one is not"
+        )
+    if points < 2:
+        raise ValueError(f"points is {points}; a curve has at least 2: give 11 for RouteLLM's")
+    return arrays[0], arrays[1], arrays[2]

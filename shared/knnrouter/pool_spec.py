@@ -1,0 +1,117 @@
+"""One model of a pool, and the settings of the router that chooses among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
+
+from knnrouter.pool_fields import FileModel, Name, Names, PriceField, PriceKeys
+from knnrouter.pool_secrets import VARIABLE_NAME
+
+__all__ = ["KNOWN_CAPABILITIES", "ModelSpec", "RouterSettings"]
+
+KNOWN_CAPABILITIES = (
+    "tools",
+    "structured_output",
+    "vision",
+    "audio",
+    "pdf",
+    "json_mode",
+    "streaming",
+    "reasoning",
+)
+"""Capabilities that adapters and `read_query` ask for; a pool may name others of its own."""
+
+
+def _either_name(schema: dict[str, Any]) -> None:
+    for key in ("name", "model"):
+        del schema["properties"][key]["default"]
+    schema["anyOf"] = [{"required": ["name"]}, {"required": ["model"]}]
+
+
+class ModelSpec(FileModel, frozen=True, json_schema_extra=_either_name):
+    """One model of the pool.
+
+    Raises:
+        PoolError: A field is wrong; the message names all that are.
+
+    Example:
+        >>> small = ModelSpec(name="small", price=Price(0.25, 2.0), capabilities=["tools"])
+        >>> small.model, small.price.output, small.enabled
+        ('small', 2.0, True)
+    """
+
+    nested: ClassVar[dict[str, type[FileModel]]] = {"price": PriceKeys}
+
+    name: Name = Field(default="", validate_default=True)
+    """The name in decisions, traces and selectors; unique. Where it is left out, `model` is it."""
+    provider: Name | None = None
+    """Who serves it, in LangChain's words: "openai", "anthropic", "ollama" and so on."""
+    model: Name = ""
+    """The provider's own id of it; where it is left out, `name` is it."""
+    aliases: Names = ()
+    """Names that benchmark files use for it."""
+    price: PriceField | None = None
+    """USD per million tokens. A model without a price is not free: its cost is unknown."""
+    expected_output_tokens: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """Output tokens of a usual answer, for costs where the evidence holds none."""
+    context_window: Annotated[int, Field(strict=True, gt=0)] | None = None
+    """Tokens that prompt and answer may have together; None (unknown) leaves it out of nothing."""
+    max_output_tokens: Annotated[int, Field(strict=True, gt=0)] | None = None
+    """Tokens that an answer may have; None where unknown."""
+    capabilities: Names = ()
+    """What it can do, such as "tools", "vision", "structured_output". Not listed is not had."""
+    params: dict[StrictStr, Any] = Field(default_factory=dict, repr=False)
+    """Arguments for the client, such as `temperature`. Text may hold `${VAR}`."""
+    api_key_env: Annotated[StrictStr, Field(pattern=f"^{VARIABLE_NAME}$")] | None = None
+    """The name of the environment variable with the key, which is read when a client is built."""
+    base_url: Name | None = Field(default=None, repr=False)
+    """Where the client connects to. May hold `${VAR}` and `${VAR:-default}`."""
+    tags: Names = ()
+    """Labels of your own, to route by: "eu", "cheap" and so on."""
+    enabled: StrictBool = True
+    """Whether it may be chosen."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_or_model(cls, values: object) -> object:
+        if isinstance(values, Mapping):
+            filled = dict(values)
+            for here, there in (("name", "model"), ("model", "name")):
+                if filled.get(here) is None and isinstance(filled.get(there), str):
+                    filled[here] = filled[there]
+            return filled
+        return values
+
+
+def _checked_policy(policy: object) -> object:
+    if isinstance(policy, Mapping) and not isinstance(policy.get("kind"), str):
+        raise ValueError("a policy has a `kind`, such as {kind: score_minus_cost, cost_weight: 20}")
+    return policy
+
+
+class RouterSettings(FileModel, frozen=True):
+    """The `router:` part of a pool: how to choose among the models.
+
+    Raises:
+        PoolError: A field is wrong; the message names all that are.
+
+    Example:
+        >>> RouterSettings(policy="score_minus_cost:cost_weight=20").sticky
+        'turn'
+    """
+
+    index: Name | None = None
+    """The saved router's folder; relative to the folder of the pool's file."""
+    policy: Annotated[Name | dict[StrictStr, Any], AfterValidator(_checked_policy)] | None = None
+    """How to choose: {kind: ..., settings} or "kind:setting=value"; kept as it is written."""
+    default: Name | None = None
+    """The model that answers when routing cannot."""
+    fallbacks: Literal["auto"] | Names = "auto"
+    """Who answers when the chosen model fails: "auto" is the next-ranked, else these names."""
+    min_similarity: Annotated[float, Field(strict=True, ge=-1, le=1)] | None = None
+    """Cosine similarity of the nearest evidence below which the default answers."""
+    sticky: Literal["call", "turn", "thread"] = "turn"
+    """How long a choice holds: for one call, one user turn, or the whole thread."""

@@ -139,8 +139,9 @@ def unit_rows(rows: npt.ArrayLike, *, count: int, dim: int, source: str) -> npt.
 def _finite_rows(rows: npt.ArrayLike, *, count: int, dim: int, source: str) -> npt.NDArray[Any]:
     found = _as_numbers(rows, source)
     if found.shape != (count, dim):
+        texts = "1 text" if count == 1 else f"{count} texts"
         raise EmbedderError(
-            f"{source}: {count} texts came back as an array of shape {found.shape}; it must be "
+            f"{source}: {texts} came back as an array of shape {found.shape}; it must be "
             f"({count}, {dim}), a row for each text: return one, or state the right dimension"
         )
     bad = np.flatnonzero(~np.isfinite(found).all(axis=1))

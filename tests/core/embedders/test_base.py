@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
-from knnrouter.embedders import StaticEmbedder, resolve
+from knnrouter.embedders import SentenceTransformerEmbedder, StaticEmbedder, resolve
 from knnrouter.embedders.base import checked_rows, head_and_tail, unit_rows
 from knnrouter.errors import EmbedderError
 
@@ -30,7 +29,7 @@ def test_unit_rows_have_norm_one_whatever_their_size(rows):
 
 
 def test_checked_rows_leaves_unit_rows_as_they_are():
-    given_rows = np.array([[0.6, 0.8], [0, 0], [1, 0.0009]])
+    given_rows = np.array([[0.6, 0.8], [0, 0], [1.0009, 0]])
     rows = checked_rows(np.asfortranarray(given_rows), count=3, dim=2, source="me")
     np.testing.assert_array_equal(rows, given_rows.astype(np.float32))
     assert rows.flags.c_contiguous
@@ -85,6 +84,7 @@ def test_resolve_static_and_objects():
     [
         ("statik", r"embedder is 'statik'; the only name is 'static'.*SentenceTransformerEmbedder"),
         (StaticEmbedder, r"embedder is <class .*it must be 'static' or an object with id, dim"),
+        (SentenceTransformerEmbedder, "embedder is <class .*it must be 'static' or an object"),
         (len, "embedder is <built-in function len>; it must be 'static'"),
         (None, "embedder is None; it must be 'static'"),
     ],

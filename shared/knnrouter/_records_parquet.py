@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from .errors import RecordsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from .records import RecordSet
 
-__all__ = ["is_saved", "read_parquet", "write_parquet"]
+__all__ = ["is_saved", "read_parquet", "to_table", "write_parquet"]
 
 _METADATA_KEY = b"knnrouter.records"
 _FORMAT_VERSION = 1
@@ -33,13 +35,14 @@ def write_parquet(records: RecordSet, path: Path) -> None:
 
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
-        pq.write_table(_to_table(records), unfinished)
+        pq.write_table(to_table(records), unfinished)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _to_table(records: RecordSet) -> pa.Table:
+def to_table(records: RecordSet, *, leave_out: Collection[str] = ()) -> pa.Table:
+    """All fields as a table, but for the matrices that are kept elsewhere."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {"weights": pa.array(records.weights)}
@@ -49,7 +52,7 @@ def _to_table(records: RecordSet) -> pa.Table:
             columns[name] = pa.array(value, type=pa.string())
     for name in _MATRICES:
         matrix = getattr(records, name)
-        if matrix is not None:
+        if matrix is not None and name not in leave_out:
             flat = pa.array(matrix.ravel())
             columns[name] = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     return pa.table(columns).replace_schema_metadata({_METADATA_KEY: _header(records)})
@@ -78,8 +81,13 @@ def is_saved(path: Path) -> bool:
         return False
 
 
-def read_parquet(path: Path) -> RecordSet:
+def read_parquet(path: Path, *, beside: Mapping[str, NDArray[Any]] | None = None) -> RecordSet:
     """Read what `write_parquet` wrote.
+
+    Args:
+        path: The file.
+        beside: The matrices that `to_table` left out. Vectors are used only if the records had
+            some of their own.
 
     Raises:
         RecordsError: If there is no such file, it is damaged, or it is something else.
@@ -95,10 +103,10 @@ def read_parquet(path: Path) -> RecordSet:
         raise RecordsError(
             f"{path}: not a whole Parquet file ({error}); write or copy it again"
         ) from error
-    return _to_records(table, path)
+    return _to_records(table, path, beside or {})
 
 
-def _to_records(table: pa.Table, path: Path) -> RecordSet:
+def _to_records(table: pa.Table, path: Path, beside: Mapping[str, NDArray[Any]]) -> RecordSet:
     from .records import Preference, Price, RecordSet
 
     header = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
@@ -113,6 +121,7 @@ def _to_records(table: pa.Table, path: Path) -> RecordSet:
     for name in table.column_names:
         column = table.column(name).combine_chunks()
         columns[name] = column.to_pylist() if name in _SEQUENCES else _to_numpy(column)
+    columns |= {name: matrix for name, matrix in beside.items() if _is_stated(name, header)}
     return RecordSet(
         **columns,
         models=header["models"],
@@ -121,6 +130,10 @@ def _to_records(table: pa.Table, path: Path) -> RecordSet:
         prices={model: Price(**price) for model, price in header["prices"].items()},
         preferences=tuple(Preference(**pair) for pair in header["preferences"]),
     )
+
+
+def _is_stated(name: str, header: Mapping[str, Any]) -> bool:
+    return name != "vectors" or header["embedder"] is not None
 
 
 def _to_numpy(column: Any) -> Any:  # noqa: ANN401  # pyarrow ships no types

@@ -26,10 +26,15 @@ from .neighbors import Neighbors
 __all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
 
 _DECIMALS = 6
+_STEPS = 10**_DECIMALS
+_ROW_BITS = 40
+_ROW_MASK = (1 << _ROW_BITS) - 1
+_CELLS = 100_000
+"""How many numbers of candidate rows are gathered at a time."""
 _SPARE = 8
 """How many more rows than `k` are fetched, to settle ties at the k-th place in one search."""
 _MARGIN = 1e-5
-"""How far FAISS's batched float32 sums may be from the pairwise ones; ten times what was seen."""
+"""How far FAISS's float32 sums may be from the exact ones; ten times what was seen."""
 
 
 @runtime_checkable
@@ -82,8 +87,9 @@ class ExactIndex:
 class FaissIndex:
     """A flat FAISS inner-product index.
 
-    FAISS picks the candidates; their similarities are then summed pair by pair, so that a pair has
-    one similarity whatever else is in the batch, and ties are settled by the rule of this module.
+    FAISS picks the candidates. Their similarities are then summed again in double precision, so
+    that a pair has one similarity whatever else is in the batch, and ties are settled by the rule
+    of this module.
 
     Args:
         vectors: Unit rows, shape (n, d).
@@ -97,8 +103,9 @@ class FaissIndex:
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         vectors = _as_rows(vectors)
-        self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(vectors)
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        self._take(index)
 
     @classmethod
     def read(cls, path: Path) -> FaissIndex:
@@ -124,8 +131,15 @@ class FaissIndex:
                 f"rebuild it from the vectors with: knnrouter inspect {path.parent} --repair"
             )
         self = cls.__new__(cls)
-        self._index = index
+        self._take(index)
         return self
+
+    def _take(self, index: faiss.IndexFlat) -> None:
+        self._index = index
+        size = index.ntotal * index.d
+        rows = faiss.rev_swig_ptr(index.get_xb(), size) if size else np.empty(0, np.float32)
+        self._rows: NDArray[np.float32] = rows.reshape(index.ntotal, index.d)
+        self._rows.setflags(write=False)
 
     def to_bytes(self) -> bytes:
         """The index as FAISS writes it to a file."""
@@ -152,29 +166,30 @@ class FaissIndex:
     def _settled(self, queries: NDArray[np.float32], k: int, fetch: int) -> Neighbors:
         """Search for `fetch` candidates, and for more where the k-th place is still open."""
         coarse, rows = self._index.search(queries, fetch)
-        similarities = self._pairwise(queries, rows)
-        order = np.lexsort((rows, -similarities))[:, :k]
-        rows = np.take_along_axis(rows, order, axis=1)
-        similarities = np.take_along_axis(similarities, order, axis=1)
+        # Similarity, falling, and row, rising, in one whole number: sorting it settles all ties.
+        keys = ((_STEPS - self._in_steps(queries, rows)) << _ROW_BITS) | rows
+        keys.sort(axis=1)
+        keys = keys[:, :k]
+        near = Neighbors(
+            rows=keys & _ROW_MASK, similarities=(_STEPS - (keys >> _ROW_BITS)) / _STEPS
+        )
         if fetch < len(self):
-            open_ = coarse[:, -1] >= similarities[:, -1] - _MARGIN
+            open_ = coarse[:, -1] >= near.similarities[:, -1] - _MARGIN
             if open_.any():
                 wider = self._settled(queries[open_], k, min(2 * fetch, len(self)))
-                rows[open_], similarities[open_] = wider.rows, wider.similarities
-        return Neighbors(rows=rows, similarities=similarities)
+                near.rows[open_], near.similarities[open_] = wider.rows, wider.similarities
+        return near
 
-    def _pairwise(
-        self, queries: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        similarities = np.empty(rows.shape, dtype=np.float32)
-        self._index.compute_distance_subset(
-            len(queries),
-            faiss.swig_ptr(queries),
-            rows.shape[1],
-            faiss.swig_ptr(similarities),
-            faiss.swig_ptr(rows),
-        )
-        return _rounded(similarities.astype(np.float64))
+    def _in_steps(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The similarity of each pair, in steps of 1e-6; a pair's does not depend on the others."""
+        steps = np.empty(rows.shape, dtype=np.int64)
+        size = max(1, _CELLS // (rows.shape[1] * self.dim))
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            pairs = self._rows[rows[part]].astype(np.float64)
+            products = (pairs @ queries[part, :, None].astype(np.float64))[:, :, 0]
+            steps[part] = np.rint(np.minimum(np.maximum(products, -1.0), 1.0) * _STEPS)
+        return steps
 
 
 def kmeans(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,16 +131,24 @@ class Lineup:
         the model's mean cost over all records. NaN where none is: never the input alone.
         """
         costs = self.widened(estimates.costs)
-        if not np.isnan(costs).any():
-            return costs
+        for other in self._assumed_costs(estimates, prompt_tokens):
+            unknown = np.isnan(costs)
+            if not unknown.any():
+                break
+            costs = other if unknown.all() else np.where(unknown, other, costs)
+        return costs
+
+    def _assumed_costs(
+        self, estimates: Estimates, prompt_tokens: Sequence[float]
+    ) -> Iterator[NDArray[np.float64]]:
+        """What a model costs where no neighbor tells, the better guess first; (q, m) each."""
         input_price, output_price, output_tokens = self.prices
         if estimates.input_tokens is not None and estimates.output_tokens is not None:
             tokens = self.widened(estimates.input_tokens) * input_price
-            tokens = tokens + self.widened(estimates.output_tokens) * output_price
-            costs = np.where(np.isnan(costs), tokens, costs)
-        length = np.asarray(prompt_tokens)[:, None] * input_price + output_tokens * output_price
-        costs = np.where(np.isnan(costs), length, costs)
-        return np.where(np.isnan(costs), self.mean_costs, costs)
+            yield tokens + self.widened(estimates.output_tokens) * output_price
+        prompts = np.asarray(prompt_tokens)[:, None]
+        yield prompts * input_price + output_tokens * output_price
+        yield np.broadcast_to(self.mean_costs, (len(prompts), len(self.names)))
 
     def widened(self, values: NDArray[np.float64], fill: float = math.nan) -> NDArray[np.float64]:
         """Values by column of the records, (q, columns), with `fill` for the pool's others."""

@@ -11,9 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 __all__ = ["Candidates", "Choice", "Policy", "ranked"]
+
+_TIE_DIGITS = 9
+_TIE = 2 * 10.0**-_TIE_DIGITS
+"""Beyond this gap, rounding to so many digits cannot make two utilities alike."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,26 +93,36 @@ Policy: TypeAlias = Callable[[Candidates], Choice]
 def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
     """The candidates' names by falling utility; ties by the rule of this module, NaN last.
 
-    Utilities within 1e-9 of each other tie.
+    Utilities that are alike in nine decimals tie.
 
     Example:
         >>> three = Candidates(models=("a", "b", "c"), scores=(0.5,) * 3, costs=(3.0, 1.0, 2.0))
         >>> ranked(three, (0.5, 0.5, float("nan")))
         ('b', 'a', 'c')
     """
+    places = sorted(range(len(utility)), key=lambda place: -utility[place])
+    if not _parted([utility[place] for place in places]):
+        places = _by_rule(candidates, utility)
+    return tuple(candidates.models[place] for place in places)
+
+
+def _parted(falling: Sequence[float]) -> bool:
+    """Whether all values are numbers, and each is clearly below the one before."""
+    return all(after < before - _TIE for before, after in pairwise(falling)) and len(falling) > 1
+
+
+def _by_rule(candidates: Candidates, utility: Sequence[float]) -> list[int]:
     means = candidates.means or utility
-    costs = candidates.costs
     keys = [
-        (_falling(value, 9), _falling(means[place], 9), _rising(costs[place]), place)
+        (_falling(value), _falling(means[place]), _rising(candidates.costs[place]), place)
         for place, value in enumerate(utility)
     ]
-    keys.sort()
-    return tuple(candidates.models[key[3]] for key in keys)
+    return [key[3] for key in sorted(keys)]
 
 
-def _falling(value: float, digits: int) -> float:
-    return math.inf if value != value else -round(value, digits)  # NaN
+def _falling(value: float) -> float:
+    return math.inf if math.isnan(value) else -round(value, _TIE_DIGITS)
 
 
 def _rising(value: float) -> float:
-    return math.inf if value != value else value  # NaN
+    return math.inf if math.isnan(value) else value

@@ -274,12 +274,9 @@ class Guarded:
 
 
 def _check_priced(candidates: Candidates, policy: Policy) -> None:
-    unpriced = [
-        name
-        for name, cost in zip(candidates.models, candidates.costs, strict=True)
-        if math.isnan(cost)
-    ]
-    if unpriced:
+    if any(map(math.isnan, candidates.costs)):
+        pairs = zip(candidates.models, candidates.costs, strict=True)
+        unpriced = [name for name, cost in pairs if math.isnan(cost)]
         raise UnpricedError(unpriced, policy=type(policy).__name__)
 
 

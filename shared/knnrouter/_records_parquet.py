@@ -13,6 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import RecordsError
 
 if TYPE_CHECKING:
@@ -98,12 +100,14 @@ def read_parquet(path: Path, *, beside: Mapping[str, NDArray[Any]] | None = None
     if not path.is_file():
         raise RecordsError(f"{path}: no such file; check the path")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:  # `read_table` and `to_numpy` would import pandas
+            return _to_records(file.read(), path, beside or {})
+    except RecordsError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise RecordsError(
             f"{path}: not a whole Parquet file ({error}); write or copy it again"
         ) from error
-    return _to_records(table, path, beside or {})
 
 
 def _to_records(table: pa.Table, path: Path, beside: Mapping[str, NDArray[Any]]) -> RecordSet:
@@ -142,5 +146,5 @@ def _to_numpy(column: Any) -> Any:  # noqa: ANN401  # pyarrow ships no types
     if isinstance(column, pa.ChunkedArray):  # combine_chunks gives one back for no rows
         column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
     if not pa.types.is_fixed_size_list(column.type):
-        return column.to_numpy(zero_copy_only=False)
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+        return np.from_dlpack(column)
+    return np.from_dlpack(column.values).reshape(-1, column.type.list_size)

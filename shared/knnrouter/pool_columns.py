@@ -18,8 +18,9 @@ __all__ = ["PoolColumns", "match_columns"]
 class PoolColumns:
     """The models of a pool beside the columns of a RecordSet."""
 
-    column_of: Mapping[str, int]
-    """The number of its column in the records for each pool model that has one, in pool order."""
+    columns: tuple[int | None, ...]
+    """For each model of the pool, in its order, the number of its column in the records; None for
+    a model without records, whose estimates are NaN."""
     without_records: tuple[str, ...]
     """The models of the pool without a column, enabled or not; never chosen by vote."""
     not_in_pool: tuple[str, ...]
@@ -43,20 +44,20 @@ def match_columns(specs: Sequence[ModelSpec], models: Sequence[str]) -> PoolColu
         >>> from knnrouter.pool import ModelSpec
         >>> specs = [ModelSpec(name="small", aliases=["gpt-5-mini"]), ModelSpec(name="new")]
         >>> match_columns(specs, ["gpt-5", "gpt-5-mini"])
-        PoolColumns(column_of={'small': 1}, without_records=('new',), not_in_pool=('gpt-5',))
+        PoolColumns(columns=(1, None), without_records=('new',), not_in_pool=('gpt-5',))
     """
     places = {name: column for column, name in enumerate(models)}
     matches = [_matches(spec, places) for spec in specs]
     problems = [*_two_columns(specs, matches), *_two_models(specs, matches)]
     if problems:
         raise PoolError(problems)
-    pairs = zip(specs, matches, strict=True)
-    column_of = {spec.name: places[name] for spec, names in pairs for name in names}
-    taken = set(column_of.values())
+    columns = tuple(next((places[name] for name in names), None) for names in matches)
     return PoolColumns(
-        column_of=column_of,
-        without_records=tuple(spec.name for spec in specs if spec.name not in column_of),
-        not_in_pool=tuple(name for name, column in places.items() if column not in taken),
+        columns=columns,
+        without_records=tuple(
+            spec.name for spec, column in zip(specs, columns, strict=True) if column is None
+        ),
+        not_in_pool=tuple(name for name, column in places.items() if column not in columns),
     )
 
 

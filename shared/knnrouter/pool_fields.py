@@ -19,7 +19,7 @@ from knnrouter.errors import PoolError
 from knnrouter.pool_problems import problems_of, worded
 from knnrouter.records import Price
 
-__all__ = ["FileModel", "Name", "Names", "PriceField", "PriceKeys"]
+__all__ = ["FileModel", "Name", "Names", "PriceField", "PriceKeys", "is_name"]
 
 
 class FileModel(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -42,13 +42,22 @@ class FileModel(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=Tru
         __init__.__pydantic_base_init__ = True
 
 
-def _trimmed(name: str) -> str:
-    if not name or name != name.strip() or not name.isprintable():
+def is_name(value: object) -> bool:
+    """Whether a value is text on one line, not empty, without spaces around it.
+
+    >>> is_name("qwen3:8b"), is_name(" a"), is_name(8)
+    (True, False, False)
+    """
+    return isinstance(value, str) and value.isprintable() and value.strip() == value != ""
+
+
+def _checked(name: str) -> str:
+    if not is_name(name):
         raise ValueError("text is wanted that is not empty, on one line, without spaces around it")
     return name
 
 
-Name: TypeAlias = Annotated[StrictStr, AfterValidator(_trimmed)]
+Name: TypeAlias = Annotated[StrictStr, AfterValidator(_checked)]
 """Text on one line that is not empty."""
 
 _EACH_ONCE = AfterValidator(lambda names: tuple(dict.fromkeys(names)))

@@ -187,7 +187,7 @@ def pool_problems(
     Args:
         models: The models, each with a name, aliases and whether it is enabled.
         default: The default model's name, or None.
-        fallbacks: "auto", or names.
+        fallbacks: "auto", or names; an empty one is left out.
 
     Yields:
         Names and aliases that two models claim; a default or fallback that is no enabled model.
@@ -199,7 +199,8 @@ def pool_problems(
     if default is not None:
         yield from _not_enabled(("router", "default"), default, models)
     for place, name in enumerate(() if isinstance(fallbacks, str) else fallbacks):
-        yield from _not_enabled(("router", "fallbacks", place), name, models)
+        if name:
+            yield from _not_enabled(("router", "fallbacks", place), name, models)
 
 
 def _claimed_twice(models: Sequence[Entry]) -> Iterator[Problem]:

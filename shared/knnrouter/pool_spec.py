@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
 
-from knnrouter.pool_fields import FileModel, Name, Names, PriceField, PriceKeys
+from knnrouter.pool_fields import FileModel, Name, Names, PriceField, PriceKeys, is_name
 from knnrouter.pool_secrets import VARIABLE_NAME
 
 __all__ = ["KNOWN_CAPABILITIES", "ModelSpec", "RouterSettings"]
@@ -38,6 +38,7 @@ class ModelSpec(FileModel, frozen=True, json_schema_extra=_either_name):
         PoolError: A field is wrong; the message names all that are.
 
     Example:
+        >>> from knnrouter.records import Price
         >>> small = ModelSpec(name="small", price=Price(0.25, 2.0), capabilities=["tools"])
         >>> small.model, small.price.output, small.enabled
         ('small', 2.0, True)
@@ -80,7 +81,7 @@ class ModelSpec(FileModel, frozen=True, json_schema_extra=_either_name):
         if isinstance(values, Mapping):
             filled = dict(values)
             for here, there in (("name", "model"), ("model", "name")):
-                if filled.get(here) is None and isinstance(filled.get(there), str):
+                if filled.get(here) is None and is_name(filled.get(there)):
                     filled[here] = filled[there]
             return filled
         return values

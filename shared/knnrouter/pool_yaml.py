@@ -154,9 +154,7 @@ def _shape_problems(data: Mapping[str, Any], document: YamlDocument) -> Iterator
     yield from pool_problems(
         [_entry(model) for model in models],
         default if isinstance(default, str) else None,
-        [name for name in fallbacks if isinstance(name, str)]
-        if isinstance(fallbacks, list)
-        else (),
+        [_text(name) for name in fallbacks] if isinstance(fallbacks, list) else (),
     )
 
 
@@ -185,6 +183,11 @@ def _with_quotes(problem: Problem, document: YamlDocument) -> Problem:
     )
 
 
+def _text(value: object) -> str:
+    """A value that is text; else none, for it is refused elsewhere."""
+    return value if isinstance(value, str) else ""
+
+
 def _entry(model: object) -> Entry:
     """What is known of a model that may be wrong elsewhere."""
     if not isinstance(model, Mapping):
@@ -192,7 +195,7 @@ def _entry(model: object) -> Entry:
     name, aliases, enabled = model.get("name"), model.get("aliases"), model.get("enabled")
     name = model.get("model") if name is None else name
     return Entry(
-        name if isinstance(name, str) else "",
+        _text(name),
         [alias for alias in aliases if isinstance(alias, str)] if isinstance(aliases, list) else (),
         enabled is not False,
     )

@@ -65,8 +65,8 @@ def read_yaml(text: str, *, source: str) -> YamlDocument:
     except yaml.reader.ReaderError as error:
         line, column = _line_and_column(text, error.position)
         raise PoolError(
-            f"{source}:{line}:{column}: the character U+{error.character:04X} cannot stand in YAML; "
-            "remove it"
+            f"{source}:{line}:{column}: the character U+{error.character:04X} cannot stand in "
+            "YAML; remove it"
         ) from None
     except yaml.MarkedYAMLError as error:
         raise PoolError(_not_yaml(error, source)) from None
@@ -146,11 +146,8 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode) or not self._is_text(key):
                 self._note(here, key, _no_key(key, name))
             elif name in entries:
-                line = self._document.marks[here][0]
-                self._document.problems.append(
-                    Problem(here, f"the key stands here twice, first in line {line}; remove one")
-                )
-                self.value(value, here)
+                message = f"the key stands here twice, again in line {_start(key)[0]}; remove one"
+                self._document.problems.append(Problem(here, message))
             else:
                 self._document.marks[here] = _start(key)
                 entries[name] = self.value(value, here)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knnrouter.errors import PoolError, UnknownModelError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings, cost_usd
+from knnrouter.pool_fields import PriceKeys
 
 
 def problems(make):
@@ -291,3 +292,24 @@ def test_cost_adds_up(input_price, output_price, input_tokens, output_tokens):
     assert both == pytest.approx(
         cost_usd(price, input_tokens, 0) + cost_usd(price, 0, output_tokens)
     )
+
+
+# The reference page
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "pool-yaml.md"
+
+
+@pytest.mark.parametrize("model", [ModelPool, RouterSettings, ModelSpec, PriceKeys])
+def test_the_reference_lists_every_key(model):
+    lines = PAGE.read_text("utf-8").splitlines()
+    rows = [line.split("|")[1].strip() for line in lines if "|" in line]
+    assert all(f"`{key}`" in rows for key in model.model_fields)
+
+
+def test_the_example_of_the_reference_is_a_pool_with_every_key():
+    text = PAGE.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    first = ModelPool.from_text(text).models[0]
+    assert first.name == "small"
+    assert all(f" {key}: " in text for key in ModelSpec.model_fields)
+    assert all(f" {key}: " in text for key in RouterSettings.model_fields)

@@ -1,7 +1,7 @@
 """Records with text to fewer records without: averages over clusters of similar queries.
 
-The result is small, fast to search, and private: it holds no text and no single outcome unless a
-cluster has one member only.
+The result is small, fast to search, and private: it holds no text, and, with `smallest` above 1, no
+single outcome.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._records_sets import group_means
-from .embedders.base import checked_rows
 from .errors import RecordsError
 from .index import kmeans
+from .records import FloatVector
+from .vectors import query_vectors
 
 if TYPE_CHECKING:
     from .embedders.base import Embedder
@@ -26,7 +27,12 @@ _MATRICES = ("scores", "costs", "input_tokens", "output_tokens", "latency_ms")
 
 
 def condense(
-    records: RecordSet, embedder: Embedder, *, rows: int = 1500, seed: int = 0
+    records: RecordSet,
+    embedder: Embedder,
+    *,
+    rows: int = 1500,
+    smallest: float = 1,
+    seed: int = 0,
 ) -> RecordSet:
     """Replace the rows by averages over clusters; see `RecordSet.condense`.
 
@@ -37,6 +43,8 @@ def condense(
         records: Records with text, or with vectors of the same embedder.
         embedder: Turns the queries into unit rows.
         rows: How many rows to keep in all, >= 1; each task keeps at least one.
+        smallest: The least weight of a row. Lighter clusters join the nearest heavier one of their
+            task, so that fewer than `rows` are left; a task that is lighter keeps one row.
         seed: Seeds the k-means.
 
     Returns:
@@ -51,8 +59,8 @@ def condense(
             f"cannot condense {len(records)} records to {rows} rows; "
             "both must be at least 1: give more"
         )
-    vectors = _vectors_of(records, embedder)
-    centers, group, tasks = _cluster(records, vectors, rows, seed)
+    vectors = query_vectors(records, embedder)
+    centers, group, tasks = _cluster(records, vectors, rows, smallest, seed)
     return _averages(records, embedder, centers=centers, group=group, tasks=tasks)
 
 
@@ -77,23 +85,8 @@ def allot(rows: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return given
 
 
-def _vectors_of(records: RecordSet, embedder: Embedder) -> NDArray[np.float32]:
-    if records.vectors is not None and records.embedder == embedder.id:
-        return records.vectors
-    texts = [query for query in records.queries if query is not None]
-    if len(texts) < len(records):
-        without = len(records) - len(texts)
-        raise RecordsError(
-            f"{without:,} of {len(records):,} rows have neither text nor vectors of "
-            f"{embedder.id!r} (vectors: {records.embedder!r}); condense records that keep their "
-            "queries, or use the embedder that made their vectors"
-        )
-    rows = embedder.embed(texts)
-    return checked_rows(rows, count=len(texts), dim=embedder.dim, source=embedder.id)
-
-
 def _cluster(
-    records: RecordSet, vectors: NDArray[np.float32], rows: int, seed: int
+    records: RecordSet, vectors: NDArray[np.float32], rows: int, smallest: float, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str | None]]:
     """Give the centers (c, d), the center of each row (n,), and the task of each center (c,)."""
     names = list(dict.fromkeys(records.tasks))
@@ -105,11 +98,43 @@ def _cluster(
     for position, k in enumerate(allot(rows, np.bincount(task)).tolist()):
         members = np.flatnonzero(task == position)
         found, nearest = kmeans(vectors[members], k, weights=records.weights[members], seed=seed)
-        used, nearest = np.unique(nearest, return_inverse=True)  # a center may have no member
-        group[members] = len(tasks) + nearest.ravel()
-        centers.append(found[used])
-        tasks += [names[position]] * len(used)
+        weights = records.weights[members]
+        nearest = _joined(vectors[members], found, nearest, weights, smallest)
+        group[members] = len(tasks) + nearest
+        centers.append(_means(vectors[members], nearest, weights))
+        tasks += [names[position]] * len(centers[-1])
     return np.vstack(centers), group, tasks
+
+
+def _joined(
+    vectors: NDArray[np.float32],
+    centers: NDArray[np.float32],
+    nearest: NDArray[np.int64],
+    weights: FloatVector,
+    smallest: float,
+) -> NDArray[np.int64]:
+    """Number the clusters anew, once each that is too light has joined the nearest heavier one.
+
+    Where there is none heavy enough, all are one cluster. Clusters without a member vanish.
+    """
+    total = np.bincount(nearest, weights=weights, minlength=len(centers))
+    heavy = np.flatnonzero(total >= smallest)
+    if not heavy.size:
+        return np.zeros_like(nearest)
+    light = np.flatnonzero(total[nearest] < smallest)
+    joined = nearest.copy()
+    joined[light] = heavy[np.argmax(vectors[light] @ centers[heavy].T, axis=1)]
+    return np.unique(joined, return_inverse=True)[1].reshape(-1)
+
+
+def _means(
+    vectors: NDArray[np.float32], group: NDArray[np.int64], weights: FloatVector
+) -> NDArray[np.float32]:
+    """The unit row in the direction of each group's mean; a zero row where the mean is zero."""
+    sums = np.zeros((int(group.max()) + 1, vectors.shape[1]))
+    np.add.at(sums, group, weights[:, None] * vectors)
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    return (sums / np.where(norms > 0, norms, 1.0)).astype(np.float32)
 
 
 def _averages(

@@ -301,7 +301,9 @@ class RecordSet:
 
         return drop_duplicates(self)
 
-    def condense(self, embedder: Embedder, *, rows: int = 1500, seed: int = 0) -> RecordSet:
+    def condense(
+        self, embedder: Embedder, *, rows: int = 1500, smallest: float = 1, seed: int = 0
+    ) -> RecordSet:
         """Replace the rows by averages over clusters of similar queries, without any text.
 
         Weighted k-means runs within each task. Each center becomes a row: its vector, the weighted
@@ -310,6 +312,8 @@ class RecordSet:
         Args:
             embedder: Turns the queries into unit rows.
             rows: How many rows to keep in all; each task keeps at least one.
+            smallest: The least weight of a row; lighter clusters join their neighbors, which leaves
+                fewer rows. With 2, no row is a single outcome.
             seed: Seeds the k-means; the same seed gives the same records.
 
         Returns:
@@ -320,7 +324,7 @@ class RecordSet:
         """
         from .condense import condense
 
-        return condense(self, embedder, rows=rows, seed=seed)
+        return condense(self, embedder, rows=rows, smallest=smallest, seed=seed)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write all fields to one Parquet file; `from_parquet` gives them back exactly.

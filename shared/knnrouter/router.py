@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from . import embedders, estimators, policies, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
-from .embedders import Embedder, checked_rows
-from .errors import EmbedderMismatchError, PoolError, RecordsError
+from .embedders import Embedder
+from .errors import PoolError
 from .estimators import Estimates, Estimator, Evidence, FittedEstimator
 from .explain import Explanation, explain
 from .index import FaissIndex
@@ -24,14 +24,9 @@ from .policies import Policy
 from .pool import ModelPool
 from .records import RecordSet
 from .text import Query, read_query, routing_text
+from .vectors import Progress, query_vectors
 
-__all__ = ["Progress", "Router"]
-
-Progress = Callable[[str, int, int], None]
-"""Is told the stage ("embed", "index", "fit"), how many of its steps are done, and of how many."""
-
-_BATCH = 1024
-"""How many texts are embedded at a time."""
+__all__ = ["Router"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +89,7 @@ class Router:
         told = progress or _silent
         embedder = embedders.resolve(embedder)
         lineup = _with_policy(Lineup.of(records, pool), policy)
-        vectors = _vectors(records, embedder, told)
+        vectors = query_vectors(records, embedder, progress=progress)
         told("index", 0, 1)
         evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
         told("fit", 0, 1)
@@ -349,32 +344,6 @@ def _cut(whole: str, part: str) -> str:
     return (
         f"of {len(whole):,} characters, the first and last {len(part):,} or so were read; "
         "the embedder's window holds no more"
-    )
-
-
-def _vectors(records: RecordSet, embedder: Embedder, told: Progress) -> NDArray[np.float32]:
-    """The unit row of each record: its own vector where it has one, else its embedded text."""
-    if records.vectors is not None:
-        if records.embedder != embedder.id:
-            raise EmbedderMismatchError(
-                f"the vectors of these records come from {records.embedder!r}, but the embedder is "
-                f"{embedder.id!r}; use the one that they come from, or records that keep their text"
-            )
-        return records.vectors
-    untold = [name for name, query in zip(records.ids, records.queries, strict=True) if not query]
-    if untold:
-        raise RecordsError(
-            f"{len(untold)} of {len(records)} rows hold neither text nor a vector, the first is "
-            f"{untold[0]!r}; nothing can be near them: give their queries, or leave them out"
-        )
-    texts = [read_query(query).text for query in records.queries]
-    parts = []
-    for done in range(0, len(texts), _BATCH):
-        told("embed", done, len(texts))
-        parts.append(embedder.embed(texts[done : done + _BATCH]))
-    told("embed", len(texts), len(texts))
-    return checked_rows(
-        np.concatenate(parts), count=len(texts), dim=embedder.dim, source=embedder.id
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from knnrouter.condense import allot
-from knnrouter.errors import EmbedderError, RecordsError
+from knnrouter.errors import EmbedderError, EmbedderMismatchError, RecordsError
 from knnrouter.records import Preference, Price, RecordSet
 
 NAN = float("nan")
@@ -100,8 +100,16 @@ def test_condensing_again_uses_the_vectors():
     assert len(smaller) == 2
     assert smaller.weights.sum() == 10
     assert np.average(smaller.scores[:, 0], weights=smaller.weights) == pytest.approx(0.5, abs=1e-6)
-    with pytest.raises(RecordsError, match="6 of 6 rows have neither text nor vectors of 'hash'"):
+    with pytest.raises(EmbedderMismatchError, match="come from 'compass', not from 'hash'"):
         small.condense(HashEmbedder())
+
+
+def test_a_light_cluster_joins_its_nearest_neighbor():
+    rows = [{"query": text, "m": score} for text, score in (("n", 1), ("n", 0), ("e", 1), ("s", 1))]
+    small = RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=3, smallest=2)
+    assert small.weights.tolist() == [4.0]
+    assert small.scores.tolist() == [[0.75]]
+    assert len(RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=3)) == 3
 
 
 def test_more_rows_than_there_are_keeps_every_row():

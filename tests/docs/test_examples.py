@@ -1,0 +1,149 @@
+"""Every example of the documentation is run, page by page, and must do what the page says.
+
+The blocks of a page run in order, in one namespace and one empty folder, offline, and a warning is
+an error:
+
+* `python` is executed. What it prints is written in `#>` comments of the block, line by line;
+  `...` stands for anything. A block without such comments prints nothing.
+* `yaml` is a pool.yaml, and is read as one.
+* a block with `title="name"` becomes the file of that name in the folder.
+* `console` lines that start with `$ knnrouter` are run, and end with exit code 0 unless the line
+  ends in `# exit code 2` or the like. The lines below, if any, are what goes to standard output;
+  to standard error, where the exit code is not 0. Other commands are known, and not run.
+* other languages are read by people only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import os
+import re
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import knnrouter
+import pytest
+from knnrouter import ModelPool
+
+RUN = {"python", "yaml", "console"}
+NOT_RUN = {"", "text", "sh", "toml", "json", "jsonl", "csv", "bibtex"}
+COMMANDS_NOT_RUN = {"pip", "make", "git", "python", "python3", "cd", "source"}
+
+WITHOUT_EXAMPLES = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/explanation/architecture.md",
+    "docs/explanation/quality.md",
+    "docs/index.md",
+}
+"""Pages that are there to be read only; every other page has something to run."""
+
+_EXIT_CODE = re.compile(r"\s+# exit code (\d+)$")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with `knnrouter` on the path of its shell."""
+    commands, work = tmp_path / "bin", tmp_path / "work"
+    commands.mkdir()
+    work.mkdir()
+    script = commands / "knnrouter"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m knnrouter "$@"\n')
+    script.chmod(0o755)
+    source = Path(knnrouter.__file__).parents[1]
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(source), prepend=os.pathsep)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return work
+
+
+def test_page(page, folder, monkeypatch):
+    module = types.ModuleType("docs_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in page.blocks:
+        where = f"{page.path}:{block.line}"
+        assert block.language in RUN | NOT_RUN, f"{where}: who runs {block.language!r}?"
+        if block.title:
+            _write(block)
+        if block.language == "python":
+            _run_python(block, page.path, module)
+        elif block.language == "yaml":
+            ModelPool.from_text(block.text, source=where)
+        elif block.language == "console":
+            _run_console(block, where)
+
+
+def test_every_fence_is_a_block(page):
+    fences = re.findall(r"^ *```", page.text, re.MULTILINE)
+    assert len(fences) == 2 * len(page.blocks)
+
+
+def test_pages_have_examples(pages):
+    assert len(pages) > 20
+    bare = {name for name, page in pages.items() if not RUN & {b.language for b in page.blocks}}
+    assert bare == WITHOUT_EXAMPLES & set(pages)
+    assert sum(block.language == "python" for page in pages.values() for block in page.blocks) > 40
+
+
+def _write(block):
+    path = Path(block.title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(block.text, encoding="utf-8")
+
+
+def _run_python(block, path, module):
+    source = "\n" * (block.line - 1) + block.text
+    code = compile(source, str(path), "exec", dont_inherit=True)
+    printed = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+        warnings.simplefilter("error")
+        exec(code, module.__dict__)
+    expected = [
+        line.strip().removeprefix("#>").removeprefix(" ")
+        for line in block.text.splitlines()
+        if line.strip().startswith("#>")
+    ]
+    _check_output("\n".join(expected), printed.getvalue(), f"{path}:{block.line}")
+
+
+def _run_console(block, where):
+    for command, exit_code, expected in _commands(block.text):
+        word = command.split()[0]
+        if word != "knnrouter":
+            assert word in COMMANDS_NOT_RUN, f"{where}: {word!r} is neither run nor known"
+            continue
+        done = subprocess.run(
+            command, shell=True, capture_output=True, encoding="utf-8", timeout=120, check=False
+        )
+        told = f"{where}: {command}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == exit_code, told
+        if expected:
+            _check_output(expected, done.stderr if exit_code else done.stdout, f"{where}: {command}")
+
+
+def _commands(text):
+    """Each command of a block with its exit code and the output below it."""
+    prompts = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert prompts[0] == "", f"output before the first command: {prompts[0]!r}"
+    assert len(prompts) > 1, "a console block without a command"
+    for prompt in prompts[1:]:
+        command, _, expected = prompt.replace("\\\n", "").partition("\n")
+        code = _EXIT_CODE.search(command)
+        yield _EXIT_CODE.sub("", command), int(code[1]) if code else 0, expected
+
+
+def _check_output(expected, printed, where):
+    wanted, got = (
+        "\n".join(line.rstrip() for line in text.strip("\n").splitlines()) + "\n"
+        for text in (expected, printed)
+    )
+    same = doctest.OutputChecker().check_output(wanted, got, doctest.ELLIPSIS)
+    assert same, f"{where}: printed\n{got}\nbut the page says\n{wanted}"

@@ -105,11 +105,11 @@ def test_condensing_again_uses_the_vectors():
 
 
 def test_a_light_cluster_joins_its_nearest_neighbor():
-    rows = [{"query": text, "m": score} for text, score in (("n", 1), ("n", 0), ("e", 1), ("s", 1))]
-    small = RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=3, smallest=2)
-    assert small.weights.tolist() == [4.0]
-    assert small.scores.tolist() == [[0.75]]
-    assert len(RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=3)) == 3
+    rows = [{"query": text, "m": score} for text, score in (("n", 1), ("n", 0), ("s", 0.5))]
+    small = RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=2, smallest=2)
+    assert small.weights.tolist() == [3.0]
+    assert small.scores.tolist() == [[0.5]]
+    assert len(RecordSet.from_rows(rows).condense(CompassEmbedder(), rows=2)) == 2
 
 
 def test_more_rows_than_there_are_keeps_every_row():

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from knnrouter.errors import DamagedStoreError, StoreError
 from knnrouter.index import FaissIndex
 
 from . import names
+from .arrays import map_array
 from .folder import add_file, locked, remove_files, replace_manifest
 from .manifest import FORMAT_VERSION, Manifest, render
 from .reading import file_fault, read, read_index, steadily
@@ -203,8 +202,8 @@ def _check_repairable(report: StoreReport) -> Manifest:
 
 
 def _with_new_index(folder: Path, manifest: Manifest) -> Manifest:
-    vectors = np.load(folder / manifest.files["vectors"].name, mmap_mode="r", allow_pickle=False)
-    content = FaissIndex(vectors).to_bytes()
+    vectors = manifest.files["vectors"]
+    content = FaissIndex(map_array(folder / vectors.name, vectors)).to_bytes()
     with undoing(folder):
         entry = add_file(folder, "index", lambda file: file.write(content))
         renewed = replace(manifest, files={**manifest.files, "index": entry})

@@ -27,6 +27,10 @@ FORMAT_VERSION = 1
 """The format that this version writes, and the newest that it reads."""
 
 _KIND = "knnrouter router"
+_MARKS = (f'"kind": "{_KIND}"'.encode(), b'"knnrouter_version": ')
+"""Either is enough to know a manifest by, so that no one changed byte hides what it is."""
+
+_ARRAY_TYPE = re.compile(r"\|b1|\|[iu]1|[<>][iuf][248]")
 _LAST_LINE = re.compile(rb'  "sha256": "([0-9a-f]{64})"\n\}\n\Z')
 _SHOWN = 5
 
@@ -124,7 +128,7 @@ def _entry_content(entry: FileEntry) -> dict[str, object]:
 
 def is_manifest(raw: bytes) -> bool:
     """Whether this is a manifest of ours, be it damaged or of another format."""
-    return f'"kind": "{_KIND}"'.encode() in raw
+    return any(mark in raw for mark in _MARKS)
 
 
 def parse(raw: bytes, *, place: str) -> Manifest:
@@ -161,9 +165,9 @@ def parse(raw: bytes, *, place: str) -> Manifest:
 
 def _content(raw: bytes, place: str) -> dict[str, Any]:
     """The JSON object in the file, once it is known to be ours."""
-    reason = "it is no JSON object"
     try:
         content = json.loads(raw)
+        reason = f'it has no "kind": "{_KIND}"'
     except (ValueError, RecursionError) as error:
         content, reason = None, f"it is no JSON ({error})"
     if isinstance(content, dict) and content.get("kind") == _KIND:
@@ -171,8 +175,8 @@ def _content(raw: bytes, place: str) -> dict[str, Any]:
     if is_manifest(raw):
         raise DamagedStoreError(_damaged(place, reason))
     raise MissingRouterError(
-        f'{place} is not the manifest of a saved router: {reason} with "kind": "{_KIND}"; '
-        "give the folder that `knnrouter build FILE --out FOLDER` or Router.save wrote"
+        f"{place} is not the manifest of a saved router: {reason}; give the folder that "
+        "`knnrouter build FILE --out FOLDER` or Router.save wrote"
     )
 
 
@@ -264,10 +268,21 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
         known = role in names.ROLES or names.is_array_name(role.removeprefix(names.ESTIMATOR))
         if not known or entry.name != names.data_name(role, entry.sha256):
             yield f"the file of `{role}` cannot be called {entry.name!r:.80}"
+        if (role not in ("records", "index")) and not _is_array(entry):
+            yield f"`{role}` cannot be an array of type {entry.dtype!r} and shape {entry.shape!r}"
     for role, stated in _array_types(manifest).items():
         found = manifest.files.get(role)
         if found is not None and (found.dtype, found.shape) != stated:
             yield f"`{role}` is {found.dtype} {found.shape}; the counts make it {stated}"
+
+
+def _is_array(entry: FileEntry) -> bool:
+    return (
+        isinstance(entry.dtype, str)
+        and _ARRAY_TYPE.fullmatch(entry.dtype) is not None
+        and entry.shape is not None
+        and all(isinstance(length, int) and length >= 0 for length in entry.shape)
+    )
 
 
 def _array_types(manifest: Manifest) -> dict[str, tuple[str, tuple[int, ...]]]:

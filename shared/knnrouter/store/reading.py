@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.errors import DamagedStoreError, MissingRouterError, RecordsError, StoreError
@@ -14,6 +13,7 @@ from knnrouter.index import FaissIndex
 from knnrouter.records import RecordSet
 
 from . import names
+from .arrays import map_array
 from .folder import hash_of
 from .manifest import FileEntry, Manifest, parse
 from .saved import Saved
@@ -136,7 +136,12 @@ def read_index(folder: Path, manifest: Manifest) -> FaissIndex:
     Raises:
         DamagedStoreError: It cannot be read, or it is of another size than the records.
     """
-    index = FaissIndex.read(folder / manifest.files["index"].name)
+    name = manifest.files["index"].name
+    try:
+        index = FaissIndex.read(folder / name)
+    except MemoryError as error:  # a damaged length asks for more than there is
+        fault = f"{name} is no index that fits into memory"
+        raise DamagedStoreError(damage(folder, {"index": fault})) from error
     found, stated = (len(index), index.dim), (manifest.rows, manifest.dim)
     if found != stated:
         fault = f"the index has {found} rows and dimensions, not {stated}"
@@ -169,14 +174,10 @@ def read(folder: Path, manifest: Manifest, index: FaissIndex) -> Saved:
 
 def _array(folder: Path, role: str, entry: FileEntry) -> NDArray[Any]:
     try:
-        array = np.asarray(np.load(folder / entry.name, mmap_mode="r", allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
-        fault = f"{entry.name} is no array ({error})"
+        return map_array(folder / entry.name, entry)
+    except (ValueError, OSError) as error:
+        fault = f"{entry.name} is not the array that was written ({error})"
         raise DamagedStoreError(damage(folder, {role: fault})) from error
-    if (array.dtype.str, array.shape) != (entry.dtype, entry.shape) or not array.flags.c_contiguous:
-        fault = f"{entry.name} is {array.dtype.str} {array.shape}, not {entry.dtype} {entry.shape}"
-        raise DamagedStoreError(damage(folder, {role: fault}))
-    return array
 
 
 def _records(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray[Any]]) -> RecordSet:

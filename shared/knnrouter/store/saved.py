@@ -90,8 +90,8 @@ def _estimator_faults(saved: Saved) -> Iterator[str]:
     for name, array in saved.arrays.items():
         if not is_array_name(name):
             yield f"array {name!r}: its name must be a-z, 0-9 and _, 64 at most, a letter first"
-        if array.dtype.kind not in "biufUS":
-            yield f"array {name!r} has type {array.dtype}; only numbers, bools and texts are saved"
+        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+            yield f"array {name!r} has type {array.dtype}; only plain numbers and bools are saved"
 
 
 def _is_finite(value: object) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from knnrouter.errors import DamagedStoreError, MissingRouterError, StoreError
 
 from . import names
+from .arrays import add_array
 from .folder import add_file, locked, remove_files, replace_manifest
 from .manifest import FileEntry, Manifest, is_manifest, parse, render
 from .saved import Saved
@@ -97,16 +98,6 @@ def _write_data(folder: Path, saved: Saved) -> dict[str, FileEntry]:
         files[role] = add_array(folder, role, array)
     files["index"] = add_file(folder, "index", lambda file: file.write(saved.index.to_bytes()))
     return files
-
-
-def add_array(folder: Path, role: str, array: NDArray[np.generic]) -> FileEntry:
-    """Write an array as a `.npy` file that can be mapped into memory."""
-    array = np.ascontiguousarray(array).reshape(array.shape)  # which keeps a shape of ()
-
-    def write(file: io.RawIOBase) -> None:
-        np.lib.format.write_array(file, array, allow_pickle=False)
-
-    return replace(add_file(folder, role, write), dtype=array.dtype.str, shape=array.shape)
 
 
 def _parquet_writer(saved: Saved) -> Callable[[io.RawIOBase], None]:

@@ -47,6 +47,8 @@ def test_the_tables_hold_the_known_harness_tags():
         ("What does <system-reminder> mean?", "What does <system-reminder> mean?"),
         ("What does </system-reminder> mean?", "What does </system-reminder> mean?"),
         ("</ide_context> a <ide_context>", "</ide_context> a <ide_context>"),
+        # A closing tag goes with the nearest opening one.
+        ("<ide_context>? <ide_context>a</ide_context>", "<ide_context>?"),
         # The user's own markup is not a harness's.
         ("<context>a</context> Where?", "<context>a</context> Where?"),
         ("Is a<b and b</c?", "Is a<b and b</c?"),

@@ -112,6 +112,7 @@ ENVIRON = {"HOST": "example.invalid", "EMPTY": "", "REF": "${HOST}"}
         ("https://${HOST}:${PORT:-443}/", "https://example.invalid:443/"),
         ("${EMPTY}", ""),
         ("${EMPTY:-full}", "full"),
+        ("${HOST:-other}", "example.invalid"),
         ("${PORT:-}", ""),
         ("${URL:-https://a.invalid:8/v1}", "https://a.invalid:8/v1"),
         ("$${HOST}", "${HOST}"),

@@ -367,6 +367,8 @@ def test_a_screenshot_of_a_tool_is_no_image_only_turn():
             len("typetool_usenameab"),
         ),
         ([user([{"type": "tool_result", "content": "abc"}])], len("typetool_resultcontentabc")),
+        # Image data is no text, within a tool's result or without.
+        ([user([SHOT])], len("typetool_resultcontent")),
         ([assistant([{"type": "thinking", "thinking": "abcde", "signature": "s"}])], 5),
     ],
 )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import policies
 from .decision import Decision, Neighbor
-from .errors import EmptyPoolError, NoEvidenceError, NoTextError
+from .errors import NoEvidenceError, NoTextError
 from .estimators import Estimates
 from .lineup import Lineup
 from .neighbors import Neighbors
@@ -141,24 +141,19 @@ class Chooser:
 
     def _default(self, candidates: Candidates, why: str, code: str) -> Choice:
         default = self.lineup.pool.router.default
-        if default is None:
+        if default in candidates.models:
+            rest = (name for name in policies.ranked(candidates, candidates.means))
+            ranking = (default, *(name for name in rest if name != default))
+            who = "the pool's default answers"
+        elif all(map(math.isnan, candidates.means)):
             raise NoEvidenceError(
-                f"{why}: {', '.join(candidates.models)}; set router.default in pool.yaml to the "
-                "model that should answer such queries, or add records"
+                f"{why}: {', '.join(candidates.models)}; set router.default in pool.yaml to a "
+                "model that may answer such queries, or add records"
             )
-        if default not in candidates.models:
-            raise EmptyPoolError(
-                f"{why}, and the default {default!r} may not answer either; eligible: "
-                f"{', '.join(candidates.models)}"
-            )
-        ranking = policies.ranked(candidates, candidates.means)
-        rest = tuple(name for name in ranking if name != default)
-        return Choice(
-            ranking=(default, *rest),
-            reason=f"{why}; the pool's default answers",
-            reason_code=code,
-            fallback=True,
-        )
+        else:
+            ranking = policies.ranked(candidates, candidates.means)
+            who = f"the default, {default}, may not answer; the best on average does"
+        return Choice(ranking=ranking, reason=f"{why}; {who}", reason_code=code, fallback=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)

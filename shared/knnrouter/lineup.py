@@ -90,9 +90,18 @@ class Lineup:
             means=tuple(_column_means(records.scores, records, len(names)).tolist()),
             mean_costs=_column_means(records.costs, records, len(names)),
             prices=_prices(pool, names),
-            policy=_policy(pool),
+            policy=_guarded(pool, _pool_policy(pool)),
             count_tokens=count_tokens,
         )
+
+    def guarded(self, policy: str | Policy) -> Policy:
+        """A policy or its text as a policy, under the pool's guard if it has none of its own.
+
+        Raises:
+            PolicyError: The policy is unknown or wrongly set.
+            UnknownModelError: It names a model that is not in the pool.
+        """
+        return _guarded(self.pool, policies.parse(policy) if isinstance(policy, str) else policy)
 
     def eligible(
         self,
@@ -206,18 +215,20 @@ def _prices(pool: ModelPool, names: Sequence[str]) -> NDArray[np.float64]:
     return prices
 
 
-def _policy(pool: ModelPool) -> Policy:
-    settings = pool.router
-    policy = policies.BestScore() if settings.policy is None else policies.parse(settings.policy)
+def _pool_policy(pool: ModelPool) -> Policy:
+    named = pool.router.policy
+    return policies.BestScore() if named is None else policies.parse(named)
+
+
+def _guarded(pool: ModelPool, policy: Policy) -> Policy:
     for name in policies.named_models(policy):
         pool.spec(name)
-    if settings.min_similarity is None:
+    least, default = pool.router.min_similarity, pool.router.default
+    if least is None or isinstance(policy, policies.Guarded):
         return policy
-    if settings.default is None:
+    if default is None:
         raise PoolError(
-            f"router.min_similarity is {settings.min_similarity:g}, but router.default is not set; "
-            "name the model that answers when nothing in the evidence is like the query"
+            f"router.min_similarity is {least:g}, but router.default is not set; name the model "
+            "that answers when nothing in the evidence is like the query"
         )
-    return policies.Guarded(
-        policy=policy, min_similarity=settings.min_similarity, fallback=settings.default
-    )
+    return policies.Guarded(policy=policy, min_similarity=least, fallback=default)

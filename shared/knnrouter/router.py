@@ -88,7 +88,9 @@ class Router:
             raise ValueError(f'index is {index!r}; give "auto" or "flat"')
         told = progress or _silent
         embedder = embedders.resolve(embedder)
-        lineup = _with_policy(Lineup.of(records, pool), policy)
+        lineup = Lineup.of(records, pool)
+        if policy is not None:
+            lineup = replace(lineup, policy=lineup.guarded(policy))
         vectors = query_vectors(records, embedder, progress=progress)
         told("index", 0, 1)
         evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
@@ -217,7 +219,8 @@ class Router:
 
         Args:
             query: A text, a chat history, or anything `text.routing_text` takes.
-            policy: A policy or its text, instead of the router's.
+            policy: A policy or its text, instead of the router's; the pool's `min_similarity`
+                holds for it too.
             allow: Names of the pool that may answer; None: all that are enabled.
             require: Capabilities that the model must have, such as "tools".
             tags: Tags that the model must have.
@@ -319,12 +322,7 @@ class Router:
         )
 
     def _policy(self, policy: str | Policy | None) -> Policy:
-        if policy is None:
-            return self.lineup.policy
-        chosen = policies.parse(policy) if isinstance(policy, str) else policy
-        for name in policies.named_models(chosen):
-            self.pool.spec(name)
-        return chosen
+        return self.lineup.policy if policy is None else self.lineup.guarded(policy)
 
 
 def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -345,15 +343,6 @@ def _cut(whole: str, part: str) -> str:
         f"of {len(whole):,} characters, the first and last {len(part):,} or so were read; "
         "the embedder's window holds no more"
     )
-
-
-def _with_policy(lineup: Lineup, policy: str | Policy | None) -> Lineup:
-    if policy is None:
-        return lineup
-    chosen = policies.parse(policy) if isinstance(policy, str) else policy
-    for name in policies.named_models(chosen):
-        lineup.pool.spec(name)
-    return replace(lineup, policy=chosen)
 
 
 def _each(

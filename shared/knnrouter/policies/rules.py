@@ -234,8 +234,7 @@ class Guarded:
         fallback: The name of the model that answers below it.
 
     Raises:
-        PolicyError: `min_similarity` is outside [-1, 1], or (when called) the fallback is not
-            eligible.
+        PolicyError: `min_similarity` is outside [-1, 1].
 
     Example:
         >>> two = Candidates(models=("small", "large"), scores=(0.9, 0.8), costs=(0.001, 0.02),
@@ -252,21 +251,21 @@ class Guarded:
         _check_number(self, "min_similarity", least=-1.0, most=1.0)
 
     def __call__(self, candidates: Candidates) -> Choice:
-        """Ask the inner policy; below the similarity, put the fallback before its ranking."""
+        """Ask the inner policy; below the similarity, put the fallback before its ranking.
+
+        Where the fallback may not answer, the inner ranking stands, and the choice says so.
+        """
         inner = self.policy(candidates)
         if candidates.similarity >= self.min_similarity:
             return inner
-        if self.fallback not in candidates.models:
-            raise PolicyError(
-                f"guarded: the fallback {self.fallback!r} is not eligible; "
-                f"eligible: {', '.join(candidates.models)}"
-            )
+        eligible = self.fallback in candidates.models
         rest = tuple(name for name in inner.ranking if name != self.fallback)
+        but = "" if eligible else f", and {self.fallback} may not answer: {inner.reason}"
         return Choice(
-            ranking=(self.fallback, *rest),
+            ranking=(self.fallback, *rest) if eligible else rest,
             reason=(
                 f"nothing in the evidence is like the query (nearest {candidates.similarity:.2f} "
-                f"< {self.min_similarity:g})"
+                f"< {self.min_similarity:g}){but}"
             ),
             reason_code="low_similarity",
             fallback=True,

@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DamagedStoreError
+from .errors import DamagedStoreError, EmbedderError
 from .neighbors import Neighbors
 
 __all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
@@ -49,7 +49,12 @@ class NeighborIndex(Protocol):
         """The number of rows."""
 
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
-        """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
+        """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d).
+
+        Raises:
+            EmbedderError: The queries have another dimension, or hold NaN or infinity.
+            ValueError: `k` is below 1.
+        """
 
 
 class ExactIndex:
@@ -70,7 +75,7 @@ class ExactIndex:
     @property
     def dim(self) -> int:
         """The dimension `d` of its rows."""
-        return self._vectors.shape[1]
+        return int(self._vectors.shape[1])
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -208,7 +213,11 @@ def kmeans(
         seed: Where the random start comes from.
 
     Returns:
-        Centers, unit rows of shape (k, d); and the center that each row belongs to, shape (n,).
+        Centers, unit rows of shape (min(k, n), d), a row of zeros where all its rows are zero; and
+        the center that each row belongs to, shape (n,).
+
+    Raises:
+        ValueError: `k` is below 1.
 
     Example:
         >>> centers, assignment = kmeans(np.eye(2, dtype=np.float32), 2)
@@ -216,6 +225,8 @@ def kmeans(
         [0, 1]
     """
     vectors = _as_rows(vectors)
+    if k < 1:
+        raise ValueError(f"k is {k}; there must be at least 1 center")
     if k >= len(vectors):
         return vectors.copy(), np.arange(len(vectors))
     machine = faiss.Kmeans(
@@ -229,7 +240,7 @@ def kmeans(
     )
     machine.train(vectors, weights=None if weights is None else weights.astype(np.float32))
     _, assignment = machine.index.search(vectors, 1)
-    return machine.centroids, assignment[:, 0]
+    return np.asarray(machine.centroids), assignment[:, 0]
 
 
 def _as_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -242,7 +253,12 @@ def _as_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[np.float32]:
     rows = _as_rows(queries)
     if rows.shape[1] != dim:
-        raise ValueError(f"queries have dimension {rows.shape[1]}, the index has {dim}")
+        raise EmbedderError(
+            f"queries have dimension {rows.shape[1]}, the rows of the index have {dim}; embed "
+            "both with the same embedder"
+        )
+    if not np.isfinite(rows.sum()):  # FAISS would find nothing, and write -1
+        raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
     return rows

@@ -46,7 +46,7 @@ class Neighbors:
     @property
     def k(self) -> int:
         """How many neighbors each query has."""
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
     def first(self, k: int) -> Neighbors:
         """The nearest `k` of them, or all where there are fewer."""

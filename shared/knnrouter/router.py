@@ -183,7 +183,7 @@ class Router:
         saved = store.Saved(
             records=self.evidence.records,
             vectors=self.evidence.vectors,
-            index=self.evidence.index,
+            index=_flat(self.evidence),
             embedder=self.embedder.id,
             settings=self.estimator.settings,
             arrays=self.estimator.arrays,
@@ -314,7 +314,7 @@ class Router:
         return LookedUp(
             queries=read,
             notes=notes,
-            known=vectors.any(axis=1).tolist(),
+            known=np.asarray(vectors.any(axis=1)).tolist(),
             estimates=found,
             costs=self.lineup.costs(found, tokens),
             neighbors=near,
@@ -343,6 +343,12 @@ def _cut(whole: str, part: str) -> str:
         f"of {len(whole):,} characters, the first and last {len(part):,} or so were read; "
         "the embedder's window holds no more"
     )
+
+
+def _flat(evidence: Evidence) -> FaissIndex:
+    """The evidence's index in the one form that is saved."""
+    index = evidence.index
+    return index if isinstance(index, FaissIndex) else FaissIndex(evidence.vectors)
 
 
 def _each(

@@ -2,8 +2,8 @@
 
 Each row in turn is a query, without itself and without every row of the same text. One search
 serves all settings. The loss of a setting is the squared error of the differences between models
-(the row's mean error is taken out, since it moves all models alike and changes no choice); with one
-model, the squared error itself.
+(the row's mean error is taken out, since it moves all models alike and changes no choice). Where no
+row measures two models, it is the squared error itself.
 
 Among the settings whose loss is within one standard error of the least, the one with the most
 shrinkage is taken, and of these the middle one by k and smoothness: the rule of Breiman et al.
@@ -211,6 +211,7 @@ def _losses_of_vote(
     """The losses of settings that differ in their shrinkage only: one count of votes for all."""
     k = int(alike[0].k)
     step = max(1, _CELLS // (k * ballots.models))
+    comparing = bool((np.count_nonzero(~np.isnan(left_out.scores), axis=1) > 1).any())
     parts = []
     for start in range(0, len(left_out), step):
         part = left_out.part(start, start + step, k)
@@ -220,12 +221,15 @@ def _losses_of_vote(
         weight = kernel * ballots.weights[part.neighbors.rows]
         own = (weight * part.own_task).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
         np.subtract(tally.prior, own[:, None] * part.correction, out=tally.prior)
-        parts.append([_loss(shrunk_scores(tally, float(x.shrinkage)), part.scores) for x in alike])
+        scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
+        parts.append([_loss(each, part.scores, comparing=comparing) for each in scores])
     return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
 
 
-def _loss(estimates: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The squared error of each row, the row's mean error taken out; shape (b,).
+def _loss(
+    estimates: NDArray[np.float64], scores: NDArray[np.float64], *, comparing: bool
+) -> NDArray[np.float64]:
+    """The squared error of each row, the row's mean error taken out if `comparing`; shape (b,).
 
     What was not measured is not counted; an estimate that is missing for what was measured counts
     as one half.
@@ -233,7 +237,7 @@ def _loss(estimates: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArra
     measured = ~np.isnan(scores)
     errors = np.where(measured, np.nan_to_num(estimates, nan=0.5) - np.nan_to_num(scores), 0.0)
     count = np.maximum(measured.sum(axis=1), 1)
-    if scores.shape[1] > 1:
+    if comparing:
         errors = np.where(measured, errors - (errors.sum(axis=1) / count)[:, None], 0.0)
     loss: NDArray[np.float64] = (errors**2).sum(axis=1) / count
     return loss

@@ -146,5 +146,17 @@ def _to_numpy(column: Any) -> Any:  # noqa: ANN401  # pyarrow ships no types
     if isinstance(column, pa.ChunkedArray):  # combine_chunks gives one back for no rows
         column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
     if not pa.types.is_fixed_size_list(column.type):
-        return np.from_dlpack(column)
-    return np.from_dlpack(column.values).reshape(-1, column.type.list_size)
+        return _numbers(column)
+    return _numbers(column.values).reshape(-1, column.type.list_size)
+
+
+def _numbers(column: Any) -> NDArray[Any]:  # noqa: ANN401  # pyarrow ships no types
+    import pyarrow as pa
+
+    dtype = np.dtype({pa.float32(): np.float32, pa.float64(): np.float64}[column.type])
+    if column.null_count:
+        raise ValueError(f"{column.null_count} numbers are null; NaN is written instead")
+    if len(column) == 0:
+        return np.empty(0, dtype)
+    offset = column.offset * dtype.itemsize
+    return np.frombuffer(column.buffers()[1], dtype, count=len(column), offset=offset)

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -84,3 +86,19 @@ def data_file():
         return path
 
     return find
+
+
+@pytest.fixture
+def forge():
+    """Change what a manifest says, and give it the checksum that goes with it."""
+
+    def change(folder, edit):
+        path = folder / "manifest.json"
+        content = json.loads(path.read_text())
+        del content["sha256"]
+        edit(content)
+        head = json.dumps(content, indent=2).removesuffix("\n}").encode() + b",\n"
+        last = f'  "sha256": "{hashlib.sha256(head).hexdigest()}"\n}}\n'
+        path.write_bytes(head + last.encode())
+
+    return change

@@ -1,5 +1,4 @@
 import hashlib
-import io
 import json
 
 import knnrouter
@@ -231,13 +230,3 @@ def test_parquet_of_a_saved_folder_alone_is_no_records_file(tmp_path, make_saved
     store.save(tmp_path, make_saved())
     with pytest.raises(RecordsError):
         RecordSet.from_parquet(data_file(tmp_path, "records"))
-
-
-def test_no_pickle(tmp_path, make_saved):
-    stream = io.BytesIO()
-    np.save(stream, np.array([{}]))
-    store.save(tmp_path, make_saved())
-    for path in tmp_path.glob("*.npy"):
-        path.write_bytes(stream.getvalue())
-    with pytest.raises(StoreError):
-        store.load(tmp_path, verify="fast")

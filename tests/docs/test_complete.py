@@ -1,0 +1,198 @@
+"""Everything a user can call, set or meet has its place in the reference, and every link leads on.
+
+A name has its place on a page where it stands in a heading or between backticks, outside of blocks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from dataclasses import fields
+
+import knnrouter
+import pytest
+from knnrouter import embedders, errors, estimators, evaluation, policies
+from knnrouter.decision import Decision, Neighbor
+from knnrouter.explain import Explanation, Flip
+from knnrouter.policies import specs
+from knnrouter.pool import KNOWN_CAPABILITIES, ModelPool, ModelSpec, RouterSettings
+from knnrouter.records import Preference, Price, RecordSet
+from knnrouter.router import Router
+
+
+def public(cls):
+    return {name for name in vars(cls) if not name.startswith("_")}
+
+
+def arguments(call):
+    return set(inspect.signature(call).parameters) - {"cls", "self"}
+
+
+def names(*classes):
+    return {item.name for cls in classes for item in fields(cls)}
+
+
+def commands():
+    import typer.main
+    from knnrouter.cli import app
+
+    return set(typer.main.get_command(app).commands)
+
+
+def manifest_keys(folder):
+    records = RecordSet.from_rows([{"query": "What is 2 + 2?", "small": 1, "large": 0}])
+    Router.fit(records).save(folder)
+    content = json.loads((folder / "manifest.json").read_text())
+    return set(content) | set(content["embedder"]) | set(content["counts"])
+
+
+REFERENCE = {
+    "router": {
+        "Router": public(Router),
+        "arguments": set.union(*(arguments(getattr(Router, name)) for name in public(Router)
+                                 if callable(getattr(Router, name)))),
+        "Decision": names(Decision, Neighbor) | {"to_dict", "with_model", "Neighbor", "Decision"},
+        "Explanation": names(Explanation, Flip) | {"to_dict", "Flip", "Explanation"},
+    },
+    "policies": {
+        "policies": set(policies.__all__),
+        "kinds": set(specs.KINDS),
+        "settings": names(*specs.KINDS.values()),
+        "values": names(policies.Candidates, policies.Choice) | {"only"},
+    },
+    "estimators": {
+        "estimators": set(estimators.__all__),
+        "settings": names(estimators.KNN, estimators.Estimates, estimators.Evidence),
+        "kernels": {"uniform", "similarity", "softmax"},
+        "protocols": public(estimators.Estimator) | public(estimators.FittedEstimator),
+    },
+    "embedders": {"embedders": set(embedders.__all__) | {"id", "dim", "embed", "clip"}},
+    "errors": {"errors": set(errors.__all__) | {"problems", "models", "kind", "extra"}},
+    "records": {
+        "RecordSet": names(RecordSet) | names(Preference, Price) | {"Preference", "Price"},
+        "methods": public(RecordSet) - names(RecordSet),
+        "read_records": arguments(knnrouter.read_records),
+    },
+    "pool-yaml": {
+        "keys": {*ModelPool.model_fields, *ModelSpec.model_fields, *RouterSettings.model_fields},
+        "price": names(Price),
+        "capabilities": set(KNOWN_CAPABILITIES),
+    },
+    "evaluation": {"evaluation": set(evaluation.__all__)},
+}
+"""By page: groups of names that must stand there."""
+
+
+@pytest.fixture
+def spoken(pages):
+    """The words between backticks and in headings of a page of the reference."""
+
+    def words(name):
+        prose = pages[f"docs/reference/{name}.md"].prose
+        spans = re.findall(r"`([^`\n]+)`", prose)
+        headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+        found = set(re.findall(r"[\w.-]+", " ".join((*spans, *headings))))
+        return found | {part for word in found for part in word.split(".")}
+
+    return words
+
+
+@pytest.mark.parametrize(
+    ("page", "group"), [(page, group) for page, groups in REFERENCE.items() for group in groups]
+)
+def test_names_are_in_the_reference(page, group, spoken):
+    wanted = REFERENCE[page][group]
+    assert wanted
+    assert wanted - spoken(page) == set()
+
+
+def test_commands_are_in_the_reference(spoken):
+    wanted = commands()
+    assert {"build", "route", "explain", "validate", "inspect", "formats"} <= wanted
+    assert wanted - spoken("command-line") == set()
+
+
+def test_the_manifest_is_in_the_reference(tmp_path, spoken):
+    wanted = manifest_keys(tmp_path / "router")
+    assert len(wanted) > 8
+    assert wanted - spoken("saved-folder") == set()
+
+
+def test_top_level_names_are_in_the_reference(spoken, pages):
+    everywhere = set.union(*(spoken(name.split("/")[-1][:-3]) for name in _reference(pages)))
+    assert len(knnrouter.__all__) > 8
+    assert set(knnrouter.__all__) - everywhere == set()
+
+
+def test_reason_codes_are_in_the_reference(spoken):
+    sources = [specs.BestScore, knnrouter.router.Chooser]
+    code = "".join(inspect.getsource(inspect.getmodule(source)) for source in sources)
+    codes = set(re.findall(r'reason_code="(\w+)"', code))
+    codes |= set(re.findall(r'_default\([^)]*, "(\w+)"\)', code)) | {"image_only", "empty"}
+    assert len(codes) > 10
+    assert codes - spoken("router") == set()
+
+
+def test_spellings_of_policies_are_read(pages):
+    """The YAML and the text of each policy on its page are one policy."""
+    page = pages["docs/reference/policies.md"].prose
+    rows = re.findall(r"\| pool.yaml \| `([^`]+)` \|\n\| command line \| `([^`]+)` \|", page)
+    assert len(rows) == len(specs.KINDS)
+    kinds = set()
+    for yaml, text in rows:
+        pool = ModelPool.from_text(f"models: [{{name: small}}]\nrouter:\n  policy: {yaml}\n")
+        policy = policies.parse(text)
+        assert policies.parse(pool.router.policy) == policy
+        assert policies.spec(policy) == text
+        kinds.add(text.partition(":")[0])
+    assert kinds == set(specs.KINDS)
+
+
+def test_links_resolve(page, pages):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.prose)
+    broken = [link for link in links if not _leads_on(page, link, pages)]
+    assert broken == []
+
+
+def test_pages_are_reached(pages):
+    """From the README every page can be reached by links."""
+    reached, ahead = set(), ["README.md"]
+    while ahead:
+        name = ahead.pop()
+        if name in reached or name not in pages:
+            continue
+        reached.add(name)
+        page = pages[name]
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.prose):
+            if "://" not in link and not link.startswith("#"):
+                ahead.append(_target(page, link)[0])
+    assert set(pages) - reached == set()
+
+
+def _reference(pages):
+    return [name for name in pages if name.startswith("docs/reference/")]
+
+
+def _leads_on(page, link, pages):
+    if link.startswith(("https://", "http://", "mailto:")):
+        return True
+    name, anchor = _target(page, link)
+    root = page.path.parents[len(page.name.split("/")) - 1]
+    if not (root / name).exists():
+        return False
+    return not anchor or (name in pages and anchor in _anchors(pages[name]))
+
+
+def _target(page, link):
+    path, _, anchor = link.partition("#")
+    root = page.path.parents[len(page.name.split("/")) - 1]
+    full = (page.path.parent / path).resolve() if path else page.path
+    return full.relative_to(root.resolve()).as_posix(), anchor
+
+
+def _anchors(page):
+    """The anchors that GitHub and mkdocs give to headings."""
+    titles = re.findall(r"^#+ (.*)$", page.prose, re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", title.lower()).strip() for title in titles]
+    return {title.replace(" ", "-") for title in plain}

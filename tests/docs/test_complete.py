@@ -90,7 +90,7 @@ def spoken(pages):
 
     def words(name):
         prose = pages[f"docs/reference/{name}.md"].prose
-        spans = re.findall(r"`([^`\n]+)`", prose)
+        spans = re.findall(r"`([^`]+)`", prose)
         headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
         found = set(re.findall(r"[\w.-]+", " ".join((*spans, *headings))))
         return found | {part for word in found for part in word.split(".")}
@@ -99,12 +99,12 @@ def spoken(pages):
 
 
 @pytest.mark.parametrize(
-    ("page", "group"), [(page, group) for page, groups in REFERENCE.items() for group in groups]
+    ("name", "group"), [(name, group) for name, groups in REFERENCE.items() for group in groups]
 )
-def test_names_are_in_the_reference(page, group, spoken):
-    wanted = REFERENCE[page][group]
+def test_names_are_in_the_reference(name, group, spoken):
+    wanted = REFERENCE[name][group]
     assert wanted
-    assert wanted - spoken(page) == set()
+    assert wanted - spoken(name) == set()
 
 
 def test_commands_are_in_the_reference(spoken):

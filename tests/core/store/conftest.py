@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+
 from knnrouter.index import FaissIndex
 from knnrouter.records import Preference, Price, RecordSet
 from knnrouter.store import PROBE_TEXTS, Saved

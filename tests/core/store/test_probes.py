@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from knnrouter import store
 from knnrouter.embedders import StaticEmbedder
 from knnrouter.errors import EmbedderError, EmbedderMismatchError

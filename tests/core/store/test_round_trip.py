@@ -1,12 +1,13 @@
 import hashlib
 import json
 
-import knnrouter
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+import knnrouter
 from knnrouter import store
 from knnrouter.errors import RecordsError, StoreError
 from knnrouter.index import FaissIndex

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from knnrouter import read_records
 from knnrouter.embedders import StaticEmbedder
 

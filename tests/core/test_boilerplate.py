@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from knnrouter.boilerplate import (
     DROPPED_BLOCKS,
     UNWRAPPED_BLOCKS,

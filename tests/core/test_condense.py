@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from knnrouter.condense import allot
 from knnrouter.errors import EmbedderError, EmbedderMismatchError, RecordsError
 from knnrouter.records import Preference, Price, RecordSet

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from knnrouter.errors import DamagedStoreError, EmbedderError
 from knnrouter.index import ExactIndex, FaissIndex, NeighborIndex, kmeans
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from knnrouter.neighbors import Neighbors
 
 NEAR = Neighbors(

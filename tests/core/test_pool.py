@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from knnrouter.errors import PoolError, UnknownModelError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings, cost_usd
 from knnrouter.pool_fields import PriceKeys

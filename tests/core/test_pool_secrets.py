@@ -8,6 +8,7 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from knnrouter.errors import PoolError
 from knnrouter.pool_secrets import (
     expand_env,

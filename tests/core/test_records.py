@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from knnrouter.errors import RecordsError
 from knnrouter.records import Preference, Price, RecordSet
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from knnrouter.errors import RecordsError
 from knnrouter.records import Preference, Price, RecordSet
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from knnrouter.conversation import read_conversation
 from knnrouter.errors import NoTextError, QueryError
 from knnrouter.text import content_words, read_query, routing_text

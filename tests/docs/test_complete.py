@@ -10,8 +10,9 @@ import json
 import re
 from dataclasses import fields
 
-import knnrouter
 import pytest
+
+import knnrouter
 from knnrouter import embedders, errors, estimators, evaluation, policies
 from knnrouter.decision import Decision, Neighbor
 from knnrouter.explain import Explanation, Flip
@@ -35,6 +36,7 @@ def names(*classes):
 
 def commands():
     import typer.main
+
     from knnrouter.cli import app
 
     return set(typer.main.get_command(app).commands)

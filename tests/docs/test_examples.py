@@ -26,8 +26,9 @@ import types
 import warnings
 from pathlib import Path
 
-import knnrouter
 import pytest
+
+import knnrouter
 from knnrouter import ModelPool
 
 RUN = {"python", "yaml", "console"}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from knnrouter.embedders import SentenceTransformerEmbedder, StaticEmbedder, resolve
 from knnrouter.embedders.base import checked_rows, head_and_tail, unit_rows
 from knnrouter.errors import EmbedderError

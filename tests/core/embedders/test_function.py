@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from knnrouter.embedders import Embedder, FunctionEmbedder
 from knnrouter.errors import EmbedderError
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 from knnrouter.embedders import Embedder, SentenceTransformerEmbedder
 from knnrouter.errors import EmbedderError, MissingExtraError
 

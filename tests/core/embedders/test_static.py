@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from knnrouter import embedders
-from knnrouter.embedders import StaticEmbedder, static
-from knnrouter.errors import EmbedderError
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
+
+from knnrouter import embedders
+from knnrouter.embedders import StaticEmbedder, static
+from knnrouter.errors import EmbedderError
 
 SHIPPED = Path(static.__file__).with_name("static_data")
 EMBEDDER = StaticEmbedder()

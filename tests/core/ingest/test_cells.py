@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from knnrouter.ingest.cells import CellError, Scoring, as_amount, as_name, as_number
 
 

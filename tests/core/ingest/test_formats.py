@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from knnrouter.errors import RecordsError
 from knnrouter.ingest import formats, read_records
 from knnrouter.records import Price

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+
 from knnrouter.errors import RecordsError
 from knnrouter.ingest import read_records
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from knnrouter.ingest import read_records
 from knnrouter.records import Price
 

@@ -165,6 +165,39 @@ def test_a_leftover_that_cannot_be_removed_is_named(tmp_path, monkeypatch, make_
     assert store.load(tmp_path).records.ids == make_saved(2).records.ids
 
 
+def test_everything_is_on_the_disk_before_it_counts(tmp_path, monkeypatch, make_saved):
+    """What a power cut would show: a file is flushed before its rename, names before the next."""
+    events = []
+
+    def identity(path):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+
+    replace = os.replace
+
+    def note_replace(source, target):
+        events.append(("rename", identity(source), target.name))
+        replace(source, target)
+
+    def note_flush(handle):
+        events.append(("flush", identity(handle), None))
+
+    monkeypatch.setattr(os, "replace", note_replace)
+    monkeypatch.setattr(os, "fsync", note_flush)
+    store.save(tmp_path, make_saved())
+    assert [kind for kind, *_ in events] == ["flush", "rename"] * 6 + [
+        "flush",  # the manifest
+        "flush",  # the folder, with the names of the data files
+        "rename",
+        "flush",  # the folder, with the new manifest
+    ]
+    for flush, rename in zip(events[0:12:2], events[1:12:2], strict=True):
+        assert flush[1] == rename[1]
+    assert events[12][1] == events[14][1]
+    assert events[13][1] == events[15][1] == identity(tmp_path)
+    assert events[14][2] == "manifest.json"
+
+
 def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch, make_saved, assert_same):
     store.save(tmp_path, make_saved(1))
     before = sorted(os.listdir(tmp_path))

@@ -8,8 +8,8 @@ an error:
 * `yaml` is a pool.yaml, and is read as one.
 * a block with `title="name"` becomes the file of that name in the folder.
 * `console` lines that start with `$ knnrouter` are run, and end with exit code 0 unless the line
-  ends in `# exit code 2` or the like. The lines below, if any, are what goes to standard output;
-  to standard error, where the exit code is not 0. Other commands are known, and not run.
+  ends in `# exit code 2` or the like. The lines below, if any, are what goes to standard output,
+  or to standard error where the exit code is 2. Other commands are known, and not run.
 * other languages are read by people only.
 """
 
@@ -127,7 +127,8 @@ def _run_console(block, where):
         told = f"{where}: {command}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == exit_code, told
         if expected:
-            _check_output(expected, done.stderr if exit_code else done.stdout, f"{where}: {command}")
+            shown = done.stderr if exit_code == 2 else done.stdout
+            _check_output(expected, shown, f"{where}: {command}")
 
 
 def _commands(text):

@@ -81,16 +81,9 @@ class Chooser:
         self, found: LookedUp, row: int, eligible: tuple[str, ...], elapsed_ms: float
     ) -> Decision:
         """The decision on one of the queries, among the eligible models."""
-        scores, costs, stderr, support, similarities = found.rows
+        _, _, stderr, support, similarities = found.rows
         places = [self.lineup.place[name] for name in eligible]
-        candidates = Candidates(
-            models=eligible,
-            scores=_picked(scores[row], places, math.nan),
-            costs=_picked(costs[row], places, math.nan),
-            means=_picked(self.lineup.means, places, math.nan),
-            latency_ms=_picked(found.latencies[row], places, math.nan) if found.latencies else (),
-            similarity=similarities[row],
-        )
+        candidates = self.candidates(found, row, eligible)
         choice = self._choice(found, row, candidates)
         return Decision(
             id=secrets.token_hex(8),
@@ -110,13 +103,26 @@ class Chooser:
             nearby=_Nearby(found=found, row=row, models=self.lineup.names),
         )
 
+    def candidates(self, found: LookedUp, row: int, eligible: tuple[str, ...]) -> Candidates:
+        """What the policy is asked on one of the queries."""
+        scores, costs, _, _, similarities = found.rows
+        places = [self.lineup.place[name] for name in eligible]
+        return Candidates(
+            models=eligible,
+            scores=_picked(scores[row], places, math.nan),
+            costs=_picked(costs[row], places, math.nan),
+            means=_picked(self.lineup.means, places, math.nan),
+            latency_ms=_picked(found.latencies[row], places, math.nan) if found.latencies else (),
+            similarity=similarities[row],
+        )
+
     def _choice(self, found: LookedUp, row: int, candidates: Candidates) -> Choice:
         query = found.queries[row]
         if query.kind != "text":
             return self._without_text(query.kind, candidates)
         if not found.known[row]:
             return self._by_means(candidates)
-        if all(map(math.isnan, candidates.scores)):
+        if _all_nan(candidates.scores):
             why = "the records say nothing of the models that may answer"
             return self._default(candidates, why, "no_evidence")
         return self.policy(candidates)
@@ -125,7 +131,11 @@ class Chooser:
         why = "the embedder knows no word of the query"
         if self.lineup.pool.router.default is not None:
             return self._default(candidates, why, "unknown_words")
-        choice = self.policy(replace(candidates, scores=candidates.means))
+        if _all_nan(candidates.means):
+            return self._default(candidates, f"{why}, and no model was measured", "no_evidence")
+        if _all_nan(candidates.scores):
+            candidates = replace(candidates, scores=candidates.means)
+        choice = self.policy(candidates)
         reason = f"{why}; by the mean scores over all records: {choice.reason}"
         return replace(choice, reason=reason, reason_code="unknown_words", fallback=True)
 
@@ -145,7 +155,7 @@ class Chooser:
             rest = (name for name in policies.ranked(candidates, candidates.means))
             ranking = (default, *(name for name in rest if name != default))
             who = "the pool's default answers"
-        elif all(map(math.isnan, candidates.means)):
+        elif default is None or _all_nan(candidates.means):
             raise NoEvidenceError(
                 f"{why}: {', '.join(candidates.models)}; set router.default in pool.yaml to a "
                 "model that may answer such queries, or add records"
@@ -184,6 +194,10 @@ class _Nearby:
                 strict=True,
             )
         )
+
+
+def _all_nan(values: Sequence[float]) -> bool:
+    return all(map(math.isnan, values))
 
 
 def _picked(values: Sequence[float], places: Sequence[int], missing: float) -> list[float]:

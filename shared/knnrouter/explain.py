@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .decision import Decision, as_json
+from .errors import PolicyError, UnpricedError
 from .policies import (
     BestScore,
+    Candidates,
     CheapestAbove,
+    Choice,
     Guarded,
     MaxLatency,
     Policy,
     ScoreMinusCost,
     Threshold,
 )
-from .pool import ModelPool
+from .records import Price
 
 __all__ = ["Explanation", "Flip", "explain"]
 
@@ -35,10 +38,12 @@ class Flip:
     """The model that would be taken."""
 
     what: str
-    """What would change: a setting of the policy, or "price of" and a model."""
+    """What would change: a setting of the policy; "price of" and a model; or, where the cost does
+    not follow from a price, "cost of" and a model."""
 
     now: float
-    """Its value now; NaN where it has none. A price is USD per million output tokens."""
+    """Its value now. A price is USD per million output tokens, the input price moving in
+    proportion; a cost is USD for this query; the cost weight of `best_score` is 0."""
 
     at: float
     """The value at which the two models tie."""
@@ -48,8 +53,7 @@ class Flip:
 
     def __str__(self) -> str:
         side = "below" if self.below else "above"
-        now = "" if math.isnan(self.now) else f" (now {self.now:.4g})"
-        return f"{self.model}, with a {self.what} {side} {self.at:.4g}{now}"
+        return f"{self.model}, with a {self.what} {side} {self.at:.4g} (now {self.now:.4g})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -61,7 +65,7 @@ class Explanation:
 
     margin: float
     """By how much the chosen model leads the next in what the policy ranks by, score points; NaN
-    where the policy ranks otherwise or there is no next."""
+    where the policy ranks otherwise, or there is no next, or only a limit put it behind."""
 
     runner_up: str | None
     """The next model in the ranking; None where there is only one."""
@@ -86,93 +90,165 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(decision: Decision, policy: Policy, *, pool: ModelPool) -> Explanation:
+_BEYOND = 1e-6
+"""How far beyond a tie a flip is tried out, in score points."""
+
+
+def explain(
+    decision: Decision, policy: Policy, candidates: Candidates, *, prices: Mapping[str, Price]
+) -> Explanation:
     """Find the margin of a decision and what would flip it.
 
-    Flips are worked out for the policies of this library; a guard or a limit is looked through.
+    Flips are worked out for the policies of this library, also within a guard or a limit. Each is
+    tried out: only what the policy really answers is reported.
+
+    Args:
+        decision: What was decided.
+        policy: What decided.
+        candidates: What it was asked.
+        prices: Of those models whose costs here follow from their price.
     """
     rival = decision.ranking[1] if len(decision.ranking) > 1 else None
     if decision.fallback:
         return Explanation(decision=decision, margin=math.nan, runner_up=rival, flips=())
-    inner = _inner(policy)
-    margin = math.nan
-    if rival is not None and isinstance(inner, BestScore | ScoreMinusCost):
-        margin = _utility(decision, decision.model, inner) - _utility(decision, rival, inner)
+    case = _Case(policy=policy, candidates=candidates, chosen=decision.model, prices=prices)
     flips = tuple(
-        flip
+        trial.flip
         for other in decision.ranking[1:]
-        for flip in _flips(decision, other, inner, pool)
-        if math.isfinite(flip.at)
+        for trial in _trials(case, other)
+        if case.holds(trial)
     )
+    margin = math.nan if rival is None else case.margin(rival)
     return Explanation(decision=decision, margin=margin, runner_up=rival, flips=flips)
 
 
-def _inner(policy: Policy) -> Policy:
-    while isinstance(policy, Guarded | MaxLatency):
-        policy = policy.policy
-    return policy
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Case:
+    """What was asked, of whom, and what came of it."""
+
+    policy: Policy
+    candidates: Candidates
+    chosen: str
+    prices: Mapping[str, Price]
+
+    @property
+    def inner(self) -> Policy:
+        """The policy within all guards and limits."""
+        policy = self.policy
+        while isinstance(policy, Guarded | MaxLatency):
+            policy = policy.policy
+        return policy
+
+    def score(self, model: str) -> float:
+        return self.candidates.scores[self.candidates.models.index(model)]
+
+    def cost(self, model: str) -> float:
+        return self.candidates.costs[self.candidates.models.index(model)]
+
+    def utility(self, model: str) -> float:
+        """What `BestScore` and `ScoreMinusCost` rank by."""
+        weight = getattr(self.inner, "cost_weight", 0.0)
+        return self.score(model) - (weight * self.cost(model) if weight else 0.0)
+
+    def margin(self, rival: str) -> float:
+        """By how much the chosen model leads; NaN where the policy does not rank by utility."""
+        if not isinstance(self.inner, BestScore | ScoreMinusCost):
+            return math.nan
+        lead = self.utility(self.chosen) - self.utility(rival)
+        return lead if lead >= -_BEYOND else math.nan  # a limit may put a better one behind
+
+    def holds(self, trial: _Trial) -> bool:
+        """Whether the policy, asked again just beyond the flip, takes the other model."""
+        if not math.isfinite(trial.flip.at):
+            return False
+        try:
+            return trial.ask(self).ranking[0] == trial.flip.model
+        except (PolicyError, UnpricedError):
+            return False
 
 
-def _utility(decision: Decision, model: str, policy: BestScore | ScoreMinusCost) -> float:
-    if isinstance(policy, BestScore) or policy.cost_weight == 0:
-        return decision.scores[model]
-    return decision.scores[model] - policy.cost_weight * decision.costs[model]
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class _Trial:
+    """A flip that may hold, and the case just beyond it."""
+
+    flip: Flip
+    inner: Callable[[], Policy] | None = None
+    """Makes the changed policy; None: it stays."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """The costs that change, USD."""
+
+    def ask(self, case: _Case) -> Choice:
+        policy = case.policy if self.inner is None else _rewrapped(case.policy, self.inner())
+        models, costs = case.candidates.models, case.candidates.costs
+        changed = [self.costs.get(*pair) for pair in zip(models, costs, strict=True)]
+        return policy(replace(case.candidates, costs=changed))
 
 
-def _flips(decision: Decision, other: str, policy: Policy, pool: ModelPool) -> Iterator[Flip]:
-    if isinstance(policy, BestScore | ScoreMinusCost):
-        yield from _weight_flips(decision, other, policy)
-        yield from _price_flips(decision, other, policy, pool)
-    elif isinstance(policy, Threshold) and other in (policy.strong, policy.weak):
-        rate = (1 + decision.scores[policy.strong] - decision.scores[policy.weak]) / 2
-        below = other == policy.strong
-        yield Flip(model=other, what="threshold", now=policy.threshold, at=rate, below=below)
-    elif isinstance(policy, CheapestAbove):
-        yield from _least_score_flips(decision, other, policy)
+def _rewrapped(policy: Policy, inner: Policy) -> Policy:
+    """The same guards and limits around another policy."""
+    if isinstance(policy, Guarded | MaxLatency):
+        return replace(policy, policy=_rewrapped(policy.policy, inner))
+    return inner
 
 
-def _weight_flips(
-    decision: Decision, other: str, policy: BestScore | ScoreMinusCost
-) -> Iterator[Flip]:
-    """The weight at which both are worth the same: score gap over cost gap, if it is a weight."""
-    chosen = decision.model
-    gap = decision.scores[chosen] - decision.scores[other]
-    dearer = decision.costs[chosen] - decision.costs[other]
-    now = policy.cost_weight if isinstance(policy, ScoreMinusCost) else 0.0
-    if dearer != 0 and gap / dearer >= 0:
-        yield Flip(model=other, what="cost_weight", now=now, at=gap / dearer, below=dearer < 0)
+def _trials(case: _Case, other: str) -> Iterator[_Trial]:
+    inner = case.inner
+    if isinstance(inner, BestScore | ScoreMinusCost):
+        yield from _weight_trials(case, other)
+    if isinstance(inner, ScoreMinusCost) and inner.cost_weight > 0:
+        lead = (case.utility(case.chosen) - case.utility(other)) / inner.cost_weight
+        yield from _cost_trials(case, other, lead, _BEYOND / inner.cost_weight)
+    if isinstance(inner, CheapestAbove):
+        dearer = case.cost(other) - case.cost(case.chosen)
+        yield from _cost_trials(case, other, dearer)
+        yield from _least_score_trials(case, other, inner)
+    if isinstance(inner, Threshold) and other in (inner.strong, inner.weak):
+        yield from _threshold_trials(case, other, inner)
 
 
-def _price_flips(
-    decision: Decision, other: str, policy: BestScore | ScoreMinusCost, pool: ModelPool
-) -> Iterator[Flip]:
-    """How dear the chosen model may get, or how cheap the other must, before they tie."""
-    if isinstance(policy, BestScore) or policy.cost_weight == 0:
+def _weight_trials(case: _Case, other: str) -> Iterator[_Trial]:
+    """The weight at which both are worth the same: score gap over cost gap."""
+    gap = case.score(case.chosen) - case.score(other)
+    dearer = case.cost(case.chosen) - case.cost(other)
+    if math.isnan(dearer) or dearer == 0:
         return
-    chosen = decision.model
-    lead = _utility(decision, chosen, policy) - _utility(decision, other, policy)
-    for model, change in ((chosen, lead), (other, -lead)):
-        price, cost = pool.spec(model).price, decision.costs[model]
-        new = cost + change / policy.cost_weight
-        if price is None or price.output == 0 or cost <= 0 or new < 0:
+    now, at = getattr(case.inner, "cost_weight", 0.0), max(gap / dearer, 0.0)
+    weight = at + _BEYOND / dearer
+    flip = Flip(model=other, what="cost_weight", now=now, at=at, below=dearer < 0)
+    yield _Trial(flip=flip, inner=lambda: ScoreMinusCost(cost_weight=weight))
+
+
+def _cost_trials(
+    case: _Case, other: str, lead: float, beyond: float | None = None
+) -> Iterator[_Trial]:
+    """How dear the chosen model may get, or how cheap the other must, before they tie."""
+    for model, change in ((case.chosen, lead), (other, -lead)):
+        cost, below = case.cost(model), model == other
+        at = cost + change
+        step = _BEYOND * at if beyond is None else beyond
+        tried = at - step if below else at + step
+        if tried < 0:
             continue
-        at = price.output * new / cost
-        yield Flip(
-            model=other, what=f"price of {model}", now=price.output, at=at, below=model == other
-        )
+        flip = Flip(model=other, what=f"cost of {model}", now=cost, at=at, below=below)
+        price = case.prices.get(model)
+        if price is not None and price.output > 0 and cost > 0:
+            now = price.output
+            flip = replace(flip, what=f"price of {model}", now=now, at=now * at / cost)
+        yield _Trial(flip=flip, costs={model: tried})
 
 
-def _least_score_flips(decision: Decision, other: str, policy: CheapestAbove) -> Iterator[Flip]:
+def _least_score_trials(case: _Case, other: str, policy: CheapestAbove) -> Iterator[_Trial]:
     """Lower, and a cheaper model will do; higher than the chosen one's score, and it will not."""
-    scores, costs, now = decision.scores, decision.costs, policy.min_score
-    if scores[other] < now and costs[other] < costs[decision.model]:
-        yield Flip(model=other, what="min_score", now=now, at=scores[other], below=True)
-    elif scores[other] > scores[decision.model] and other == _next_dearer(decision):
-        yield Flip(model=other, what="min_score", now=now, at=scores[decision.model], below=False)
+    below = case.score(other) < policy.min_score
+    at = case.score(other) if below else case.score(case.chosen)
+    tried = at - _BEYOND if below else at + _BEYOND
+    flip = Flip(model=other, what="min_score", now=policy.min_score, at=at, below=below)
+    yield _Trial(flip=flip, inner=lambda: CheapestAbove(min_score=max(tried, 0.0)))
 
 
-def _next_dearer(decision: Decision) -> str:
-    """The cheapest of the models that score better than the chosen one."""
-    least = decision.scores[decision.model]
-    better = [name for name in decision.ranking if decision.scores[name] > least]
-    return min(better, key=lambda name: decision.costs[name])
+def _threshold_trials(case: _Case, other: str, policy: Threshold) -> Iterator[_Trial]:
+    """The strong model's win rate: at it, and below, the strong model is taken."""
+    at, below = policy.win_rate(case.candidates), other == policy.strong
+    tried = max(at - _BEYOND, 0.0) if below else at + _BEYOND
+    flip = Flip(model=other, what="threshold", now=policy.threshold, at=at, below=below)
+    yield _Trial(flip=flip, inner=lambda: replace(policy, threshold=tried))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import policies
-from .errors import PoolError, PoolWarning
+from .errors import PolicyError, PoolError, PoolWarning
 from .estimators import Estimates
 from .policies import Policy
 from .pool import ModelPool, ModelSpec, eligible
@@ -81,7 +81,7 @@ class Lineup:
         owner = dict(zip(columns.columns, pool.names, strict=True))
         known = tuple(owner.get(place, name) for place, name in enumerate(records.models))
         names = known + columns.without_records
-        _warn(pool, columns.without_records, len(names))
+        _warn(pool, columns.without_records)
         return cls(
             pool=pool,
             stated=stated,
@@ -101,7 +101,14 @@ class Lineup:
             PolicyError: The policy is unknown or wrongly set.
             UnknownModelError: It names a model that is not in the pool.
         """
-        return _guarded(self.pool, policies.parse(policy) if isinstance(policy, str) else policy)
+        if isinstance(policy, str | Mapping):
+            policy = policies.parse(policy)
+        if isinstance(policy, type) or not callable(policy):
+            raise PolicyError(
+                f"policy is {policy!r:.80}; give a policy such as policies.BestScore(), its text, "
+                "or any function from Candidates to a Choice"
+            )
+        return _guarded(self.pool, policy)
 
     def eligible(
         self,
@@ -159,6 +166,14 @@ class Lineup:
         yield prompts * input_price + output_tokens * output_price
         yield np.broadcast_to(self.mean_costs, (len(prompts), len(self.names)))
 
+    def follows_price(
+        self, estimates: Estimates, prompt_tokens: Sequence[float]
+    ) -> NDArray[np.bool_]:
+        """Whether what a model is expected to cost follows from its price; shape (q, m)."""
+        *priced, _ = self._assumed_costs(estimates, prompt_tokens)
+        follows = np.any([~np.isnan(costs) for costs in priced], axis=0)
+        return np.asarray(follows & np.isnan(self.widened(estimates.costs)))
+
     def widened(self, values: NDArray[np.float64], fill: float = math.nan) -> NDArray[np.float64]:
         """Values by column of the records, (q, columns), with `fill` for the pool's others."""
         missing = len(self.names) - values.shape[1]
@@ -167,9 +182,8 @@ class Lineup:
         return np.pad(values, ((0, 0), (0, missing)), constant_values=fill)
 
 
-def _warn(pool: ModelPool, without_records: Sequence[str], models: int) -> None:
-    enabled = [spec.name for spec in pool.models if spec.enabled]
-    unmeasured = [name for name in enabled if name in without_records]
+def _warn(pool: ModelPool, without_records: Sequence[str]) -> None:
+    unmeasured = [name for name in pool.enabled_names if name in without_records]
     if unmeasured:
         warnings.warn(
             f"{', '.join(unmeasured)}: no records, so no vote will choose "
@@ -178,9 +192,10 @@ def _warn(pool: ModelPool, without_records: Sequence[str], models: int) -> None:
             PoolWarning,
             stacklevel=4,
         )
-    if models == 1:
+    if len(pool.enabled) == 1:
         warnings.warn(
-            f"{pool.names[0]} is the only model, so there is nothing to choose; add another",
+            f"{pool.enabled_names[0]} is the only model that may answer, so there is nothing to "
+            "choose; add another",
             PoolWarning,
             stacklevel=4,
         )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import embedders, estimators, policies, store
+from . import embedders, estimators, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
 from .embedders import Embedder
@@ -22,7 +23,7 @@ from .index import FaissIndex
 from .lineup import CountTokens, Lineup
 from .policies import Policy
 from .pool import ModelPool
-from .records import RecordSet
+from .records import Price, RecordSet
 from .text import Query, read_query, routing_text
 from .vectors import Progress, query_vectors
 
@@ -283,17 +284,41 @@ class Router:
             query: As for `route`.
             policy: As for `route`.
         """
-        chosen = self._policy(policy)
-        return explain(self.route(query, policy=chosen), chosen, pool=self.pool)
+        chooser = Chooser(lineup=self.lineup, policy=self._policy(policy))
+        read = read_query(query)
+        eligible = self.lineup.eligible(read, query, allow=None, require=(), tags=())
+        found = self._look_up((read,), (query,))
+        return explain(
+            chooser.decision(found, 0, eligible, math.nan),
+            chooser.policy,
+            chooser.candidates(found, 0, eligible),
+            prices=self._followed_prices(found, self.lineup.prompt_tokens(read, query)),
+        )
+
+    def _followed_prices(self, found: LookedUp, prompt_tokens: float) -> dict[str, Price]:
+        """The prices of the models whose costs on the one query that was found follow from them."""
+        follows = self.lineup.follows_price(found.estimates, (prompt_tokens,))[0]
+        prices = {spec.name: spec.price for spec in self.pool.models}
+        return {
+            name: price
+            for name, does in zip(self.lineup.names, follows.tolist(), strict=True)
+            if does and (price := prices[name]) is not None
+        }
 
     def _decisions(
-        self, given: Sequence[object], policy: str | Policy | None, **wanted: Any
+        self,
+        given: Sequence[object],
+        policy: str | Policy | None,
+        *,
+        allow: Collection[str] | None,
+        require: Collection[str],
+        tags: Collection[str],
     ) -> list[Decision]:
         start = time.perf_counter()
         chooser = Chooser(lineup=self.lineup, policy=self._policy(policy))
         read = [read_query(query) for query in given]
         eligible = [
-            self.lineup.eligible(query, one, **wanted)
+            self.lineup.eligible(query, one, allow=allow, require=require, tags=tags)
             for query, one in zip(read, given, strict=True)
         ]
         looked_up = self._look_up(read, given)

@@ -17,10 +17,13 @@ from knnrouter.records import RecordSet
 
 from .base import Evidence
 
-__all__ = ["Ballots", "Tally", "TaskMeans", "shrunk_means", "task_numbers"]
+__all__ = ["Ballots", "Tally", "TaskMeans", "exact_scores", "shrunk_means", "task_numbers"]
 
 PRIOR_WEIGHT = 20.0
 """How many measurements the mean above counts for when a task's mean is shrunk toward it."""
+
+_DECIMALS = 7
+"""Of a score in single precision."""
 
 _SIDE_BLOCKS = ("costs", "input_tokens", "output_tokens", "latency_ms")
 
@@ -70,7 +73,7 @@ class TaskMeans:
         weights = records.weights[:, None] * measured
         sums = np.zeros((int(task_of.max()) + 1, len(records.models)))
         counts = np.zeros_like(sums)
-        np.add.at(sums, task_of, weights * np.where(measured, records.scores, 0.0))
+        np.add.at(sums, task_of, weights * np.where(measured, exact_scores(records), 0.0))
         np.add.at(counts, task_of, weights)
         return cls(sums=sums, counts=counts, task_of=task_of)
 
@@ -90,6 +93,17 @@ class TaskMeans:
     def uncertainty(self) -> NDArray[np.float64]:
         """Variance of `means` per unit of score variance; shape (t, m)."""
         return 1.0 / (self.counts + PRIOR_WEIGHT)
+
+
+def exact_scores(records: RecordSet) -> NDArray[np.float64]:
+    """The scores as the decimals they were given as; shape (n, m); NaN where not measured.
+
+    Example:
+        >>> one = RecordSet(ids=("1",), models=("m",), scores=np.array([[0.7]]))
+        >>> float(one.scores[0, 0]), exact_scores(one).tolist()
+        (0.699999988079071, [[0.7]])
+    """
+    return records.scores.astype(np.float64).round(_DECIMALS)
 
 
 def shrunk_means(
@@ -139,7 +153,7 @@ class Ballots:
         self.models = len(records.models)
         self.task_means = TaskMeans.of(records, task_of)
         measured = ~np.isnan(records.scores)
-        scores = np.where(measured, records.scores, 0.0).astype(np.float64)
+        scores = np.where(measured, exact_scores(records), 0.0)
         squares = np.where(records.weights[:, None] > 1, scores, scores**2)
         means, doubts = self.task_means.means, self.task_means.uncertainty
         blocks = [measured, scores, squares, means[task_of], doubts[task_of]]
@@ -195,8 +209,9 @@ def _any_measured(values: NDArray[np.float64] | None) -> bool:
 def _variance(
     squares: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The variance of each model's scores; shape (m,); 0 where nothing was measured."""
-    total = np.maximum(weights.sum(axis=0), _TINY)
-    mean = (weights * scores).sum(axis=0) / total
-    variance: NDArray[np.float64] = (weights * squares).sum(axis=0) / total - mean**2
-    return np.maximum(variance, 0.0)
+    """The variance of each model's scores; shape (m,); NaN where nothing was measured."""
+    total = weights.sum(axis=0)
+    someone = np.maximum(total, _TINY)
+    mean = (weights * scores).sum(axis=0) / someone
+    variance = (weights * squares).sum(axis=0) / someone - mean**2
+    return np.where(total > 0, np.maximum(variance, 0.0), np.nan)

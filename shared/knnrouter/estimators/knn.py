@@ -6,8 +6,8 @@ For a query with neighbors i, similarities s_i and row weights c_i, the kernel K
 * similarity: max(s_i, 0);
 * softmax: exp((s_i - s_1) / temperature), with s_1 the largest similarity;
 
-and the estimate of a model's score is (e * mean + shrinkage * prior) / (e + shrinkage). There `mean`
-is the mean of its scores weighted by c_i K_i over the neighbors that measured it; `e` is the
+and the estimate of a model's score is (e * mean + shrinkage * prior) / (e + shrinkage). There
+`mean` is the mean of its scores weighted by c_i K_i over the neighbors that measured it; `e` is the
 effective number of measurements, (sum c_i K_i)² / sum c_i K_i² (Kish 1965); and `prior` is the
 model's mean in the tasks of the neighbors, shrunk toward its overall mean (see `ballots`).
 Shrinkage counts measurements: with 32, what is known of the neighbors' tasks weighs as much as
@@ -68,7 +68,8 @@ class KNN:
 
     def __post_init__(self) -> None:
         wrong = []
-        if self.k != "auto" and not (isinstance(self.k, int) and self.k >= 1):
+        whole = isinstance(self.k, int) and not isinstance(self.k, bool)
+        if self.k != "auto" and not (whole and self.k >= 1):
             wrong.append(f'k is {self.k!r}; give a whole number of at least 1, or "auto"')
         if self.weights not in (*KERNELS, "auto"):
             allowed = ", ".join(f'"{name}"' for name in (*KERNELS, "auto"))
@@ -149,9 +150,16 @@ class FittedKNN:
         return {"task_of": self.ballots.task_means.task_of.astype(np.int32)}
 
     def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
-        """Count the votes of the neighbors; `vectors`, the queries' own, are not needed."""
+        """Count the votes of the neighbors.
+
+        A query whose vector is zero, in which the embedder knows no word, has no neighborhood: its
+        estimates are the models' overall means, its support is 0.
+        """
         near = neighbors.first(self.neighbors)
         kernel = kernel_weights(near.similarities, self.knn)
+        known = np.asarray(vectors.any(axis=1))
+        if not known.all():
+            kernel = kernel * known[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):  # NaN is the documented answer
             tally = self.ballots.tally(near.rows, kernel)
             scores, stderr = self._scores(tally)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from knnrouter.neighbors import Neighbors
 
-from .ballots import Ballots, shrunk_means
+from .ballots import Ballots, exact_scores, shrunk_means
 from .base import Evidence
 from .knn import KNN, fixed, kernel_weights, shrunk_scores
 
@@ -142,7 +142,7 @@ class _LeftOut:
         )
         tasks = ballots.task_means.task_of
         return cls(
-            scores=evidence.records.scores[rows].astype(np.float64),
+            scores=exact_scores(evidence.records)[rows],
             neighbors=near,
             counts=~np.take_along_axis(same, order, axis=1),
             own_task=tasks[near.rows] == tasks[rows][:, None],
@@ -180,7 +180,7 @@ def _correction(
     means = ballots.task_means
     _, pair = np.unique(np.stack((texts, means.task_of)), axis=1, return_inverse=True)
     pair = pair.reshape(-1)
-    scores = evidence.records.scores.astype(np.float64)
+    scores = exact_scores(evidence.records)
     weights = evidence.records.weights[:, None] * ~np.isnan(scores)
     sums = np.zeros((int(pair.max()) + 1, scores.shape[1]))
     counts = np.zeros_like(sums)

@@ -11,6 +11,9 @@ from .base import Candidates, Choice, Policy, ranked
 
 __all__ = ["BestScore", "CheapestAbove", "Guarded", "MaxLatency", "ScoreMinusCost", "Threshold"]
 
+_SLACK = 1e-9
+"""How far below a limit a score still reaches it: sums of fractions end a little beside it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BestScore:
@@ -93,7 +96,7 @@ class CheapestAbove:
     def __call__(self, candidates: Candidates) -> Choice:
         """Rank those that will do by cost, then the others by score."""
         _check_priced(candidates, self)
-        will_do = [score >= self.min_score for score in candidates.scores]
+        will_do = [score >= self.min_score - _SLACK for score in candidates.scores]
         if not any(will_do):
             return Choice(
                 ranking=ranked(candidates, candidates.scores),
@@ -150,23 +153,24 @@ class Threshold:
         """Put one of the two first, the other second, the rest by score."""
         scores = dict(zip(candidates.models, candidates.scores, strict=True))
         pair = [name for name in (self.strong, self.weak) if name in scores]
-        known = [name for name in pair if not math.isnan(scores[name])] or pair
-        if not known:
+        known = [name for name in pair if not math.isnan(scores[name])]
+        if not pair:
             raise PolicyError(
                 f"threshold: neither {self.strong!r} nor {self.weak!r} is eligible; "
                 f"eligible: {', '.join(candidates.models)}"
             )
-        rest = [name for name in ranked(candidates, candidates.scores) if name not in pair]
+        by_score = ranked(candidates, candidates.scores)
+        rest = tuple(name for name in by_score if name not in known)
         if len(known) < 2:
-            other = [name for name in pair if name not in known]
+            count = "the only one" if known else "none"
             return Choice(
-                ranking=(*known, *other, *rest),
-                reason=f"the only one of {self.strong} and {self.weak} that can be judged",
+                ranking=(*known, *rest),
+                reason=f"{count} of {self.strong} and {self.weak} can be judged",
                 reason_code="threshold_alone",
                 fallback=True,
             )
-        rate = (1 + scores[self.strong] - scores[self.weak]) / 2
-        reached = rate >= self.threshold - 1e-9
+        rate = self.win_rate(candidates)
+        reached = rate >= self.threshold - _SLACK
         first, second = (self.strong, self.weak) if reached else (self.weak, self.strong)
         sign = ">=" if reached else "<"
         return Choice(
@@ -174,6 +178,17 @@ class Threshold:
             reason=f"win rate of {self.strong} is {rate:.3f} {sign} {self.threshold:g}",
             reason_code="threshold",
         )
+
+    def win_rate(self, candidates: Candidates) -> float:
+        """The strong model's chance to win, in [0, 1]; both must be among the candidates.
+
+        Example:
+            >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.9), costs=(1.0, 2.0))
+            >>> round(Threshold(strong="large", weak="small", threshold=0.5).win_rate(two), 3)
+            0.6
+        """
+        scores = dict(zip(candidates.models, candidates.scores, strict=True))
+        return (1 + scores[self.strong] - scores[self.weak]) / 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +202,7 @@ class MaxLatency:
         policy: What chooses among the models within the limit.
 
     Raises:
-        PolicyError: `ms` is not above zero.
+        PolicyError: `ms` is not above zero, or `policy` is none.
 
     Example:
         >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02),
@@ -201,6 +216,7 @@ class MaxLatency:
 
     def __post_init__(self) -> None:
         _check_number(self, "ms", least=1e-9)
+        _check_policy(self, self.policy)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Let the inner policy rank those within the limit; the others follow, fastest first."""
@@ -234,7 +250,7 @@ class Guarded:
         fallback: The name of the model that answers below it.
 
     Raises:
-        PolicyError: `min_similarity` is outside [-1, 1].
+        PolicyError: `min_similarity` is outside [-1, 1], or `policy` is none.
 
     Example:
         >>> two = Candidates(models=("small", "large"), scores=(0.9, 0.8), costs=(0.001, 0.02),
@@ -249,6 +265,7 @@ class Guarded:
 
     def __post_init__(self) -> None:
         _check_number(self, "min_similarity", least=-1.0, most=1.0)
+        _check_policy(self, self.policy)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Ask the inner policy; below the similarity, put the fallback before its ranking.
@@ -277,6 +294,13 @@ def _check_priced(candidates: Candidates, policy: Policy) -> None:
         pairs = zip(candidates.models, candidates.costs, strict=True)
         unpriced = [name for name, cost in pairs if math.isnan(cost)]
         raise UnpricedError(unpriced, policy=type(policy).__name__)
+
+
+def _check_policy(policy: object, inner: object) -> None:
+    if isinstance(inner, type) or not callable(inner):
+        raise PolicyError(
+            f"{type(policy).__name__}: policy is {inner!r:.80}; give a policy, such as BestScore()"
+        )
 
 
 def _check_number(policy: object, name: str, *, least: float, most: float = math.inf) -> None:

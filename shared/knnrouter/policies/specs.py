@@ -28,8 +28,9 @@ def parse(text: str | Mapping[str, Any]) -> Policy:
     """The policy that a text or a mapping describes.
 
     Args:
-        text: `kind` or `kind:setting=value,setting=value`, where a policy as a value stands in
-            parentheses if it has settings of its own; or `{"kind": kind, setting: value}`.
+        text: `kind` or `kind:setting=value,setting=value`, where a value stands in parentheses if
+            it is a policy with settings of its own, or a name with commas or parentheses; or
+            `{"kind": kind, setting: value}`.
 
     Raises:
         PolicyError: The kind or a setting is unknown, a setting is missing or out of its range.
@@ -57,7 +58,7 @@ def spec(policy: Policy) -> str:
     """
     for kind, build in KINDS.items():
         if type(policy) is build:
-            names = [item.name for item in fields(build)]
+            names = [item.name for item in fields(KINDS[kind])]
             settings = ",".join(f"{name}={_written(getattr(policy, name))}" for name in names)
             return f"{kind}:{settings}" if settings else kind
     return str(getattr(policy, "__name__", type(policy).__name__))
@@ -150,4 +151,7 @@ def _written(value: object) -> str:
     if callable(value):
         inner = spec(value)
         return f"({inner})" if ":" in inner else inner
-    return f"{value:.12g}" if isinstance(value, float | int) else str(value)
+    if isinstance(value, float | int):
+        short = f"{value:.12g}"
+        return short if float(short) == value else repr(float(value))
+    return f"({value})" if set(str(value)) & set(",()") else str(value)

@@ -1,0 +1,224 @@
+"""The command `build`: from benchmark results to a saved router."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from knnrouter import ModelPool, RecordSet, Router, estimators, read_records
+from knnrouter.embedders import resolve
+
+from . import output
+from .options import JsonOption, PoolOption, embedder_of
+from .progress import progress
+
+__all__ = ["build"]
+
+
+class OnBadRow(StrEnum):
+    """What to do with a row that cannot be used."""
+
+    error = "error"
+    skip = "skip"
+
+
+def build(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Benchmark results: a file, or a folder.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Where to save; a saved router is replaced."),
+    ],
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="One of `knnrouter formats`.")
+    ] = "auto",
+    pool: PoolOption = None,
+    on_bad_row: Annotated[
+        OnBadRow, typer.Option("--on-bad-row", help="Stop at rows that cannot be used, or skip.")
+    ] = OnBadRow.error,
+    encoding: Annotated[
+        str, typer.Option("--encoding", metavar="NAME", help="Of text files.")
+    ] = "utf-8",
+    scale: Annotated[
+        str | None,
+        typer.Option("--scale", metavar="LOW,HIGH", help="The scores' range in the file."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="X", help="Scores above it become 1, the others 0."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="COL", help="A column to leave out; repeatable."),
+    ] = None,
+    condense: Annotated[
+        int | None,
+        typer.Option(
+            "--condense", metavar="ROWS", min=1, help="Keep averages over clusters, about so many."
+        ),
+    ] = None,
+    no_queries: Annotated[
+        bool, typer.Option("--no-queries", help="Save no text of the queries.")
+    ] = False,
+    embedder: Annotated[
+        str,
+        typer.Option(
+            "--embedder", metavar="NAME", help='"static", or "sentence-transformer:PATH".'
+        ),
+    ] = "static",
+    k: Annotated[
+        str, typer.Option("--k", metavar="K", help="Neighbors that vote, or auto.")
+    ] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option("--weights", metavar="KERNEL", help="uniform, similarity, softmax, or auto."),
+    ] = "auto",
+    temperature: Annotated[
+        str, typer.Option("--temperature", metavar="T", help="Of the softmax weights, or auto.")
+    ] = "auto",
+    shrinkage: Annotated[
+        str,
+        typer.Option(
+            "--shrinkage", metavar="N", help="For how many measurements the prior counts."
+        ),
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of all that is drawn at random.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn from benchmark results, and save a router.
+
+    Settings left at auto are chosen by leave-one-out. An interrupted build leaves what was saved
+    in DIR before as it was.
+    """
+    start = time.monotonic()
+    settings = {"k": k, "weights": weights, "temperature": temperature, "shrinkage": shrinkage}
+    estimator = estimators.from_settings(
+        {"kind": "knn", **{name: _number(text) for name, text in settings.items()}}
+    )
+    embeds = resolve(embedder_of(embedder))
+    models = None if pool is None else ModelPool.from_yaml(pool)
+    with progress() as told:
+        told("read", 0, 1)
+        records = read_records(
+            file,
+            format,
+            on_bad_row=on_bad_row.value,
+            encoding=encoding,
+            scale=_range(scale),
+            threshold=threshold,
+            ignore=ignore or (),
+        )
+        told("read", 1, 1)
+    for note in records.notes:
+        output.say(f"note: {note}")
+    with progress() as told:
+        if condense is not None:
+            told("condense", 0, 1)
+            records = records.condense(embeds, rows=condense, seed=seed)
+            told("condense", 1, 1)
+        router = Router.fit(
+            records, pool=models, embedder=embeds, estimator=estimator, seed=seed, progress=told
+        )
+        told("save", 0, 1)
+        router.save(out, keep_queries=not no_queries)
+        told("save", 1, 1)
+    summary = _summary(router, out, seconds=time.monotonic() - start)
+    if as_json:
+        output.show_json(summary)
+    else:
+        _show(summary, next_step=_next_step(out, pool, models))
+
+
+def _number(text: str) -> float | str:
+    """A number; what is none, "auto" among it, stays text, for the estimator to judge."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no LOW,HIGH, such as 0,100", param_hint="--scale"
+        ) from None
+    return low, high
+
+
+def _summary(router: Router, out: Path, *, seconds: float) -> dict[str, Any]:
+    records = router.records
+    return {
+        "out": str(out),
+        "rows": len(records),
+        "tasks": len({task for task in records.tasks if task is not None}),
+        "models": [_about(records, column) for column in range(len(records.models))],
+        "embedder": router.embedder.id,
+        "estimator": dict(router.estimator.settings),
+        "notes": list(records.notes),
+        "seconds": seconds,
+    }
+
+
+def _about(records: RecordSet, column: int) -> dict[str, Any]:
+    """A model of the records: how often it was measured, and what it scored and cost on average."""
+    scores, costs = records.scores[:, column], records.costs[:, column]
+    return {
+        "name": records.models[column],
+        "measured": int((~np.isnan(scores)).sum()),
+        "mean_score": _mean(scores, records.weights),
+        "mean_cost": _mean(costs, records.weights),
+    }
+
+
+def _mean(values: np.ndarray[Any, np.dtype[np.floating]], weights: np.ndarray[Any, Any]) -> float:
+    """The weighted mean of what is measured; NaN where nothing is."""
+    measured = ~np.isnan(values)
+    if not measured.any():
+        return float("nan")
+    return float(np.average(values[measured], weights=weights[measured]))
+
+
+def _show(summary: dict[str, Any], *, next_step: str) -> None:
+    output.show(
+        f"saved {summary['out']}: {summary['rows']:,} rows, {summary['tasks']:,} tasks",
+        style="bold",
+    )
+    numbers = ("mean score", "mean USD", "rows measured")
+    made = output.table("model", *numbers, right=numbers)
+    for model in summary["models"]:
+        made.add_row(
+            output.one_line(model["name"]),
+            output.number(model["mean_score"]),
+            output.usd(model["mean_cost"]),
+            f"{model['measured']:,}",
+        )
+    output.show_table(made)
+    output.show(f"vote: {output.settings(summary['estimator'])}")
+    output.show(f"embedder: {summary['embedder']}")
+    output.say(f"built in {summary['seconds']:.1f} s")
+    output.say(f"next: {next_step}")
+
+
+def _next_step(out: Path, pool: Path | None, models: ModelPool | None) -> str:
+    """A command that routes with what was built."""
+    words = ["knnrouter", "route"]
+    named = None if models is None else models.index_path
+    if named is None or named.resolve() != out.resolve():
+        words += ["--router", str(out)]
+    if pool is not None:
+        words += ["--pool", str(pool)]
+    return shlex.join([*words, "Why is the sky blue?"])

@@ -1,0 +1,169 @@
+"""A slow, obvious twin of the vote: the formulas of the docstrings, a number at a time."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from knnrouter.estimators import Evidence
+from knnrouter.index import ExactIndex
+from knnrouter.records import RecordSet
+
+NAN = float("nan")
+PRIOR = 20.0  # measurements that the mean above counts for
+VARIANCE = 10.0  # measurements that a model's overall variance counts for
+
+
+def plain(values):
+    """Single precision back to the decimals that were given, as nested lists."""
+    return [[float(f"{value:.7f}") for value in row] for row in np.asarray(values).tolist()]
+
+
+def task_means(scores, weights, task_of, without=()):
+    """Means by task and overall: each shrunk toward the one above, twenty measurements' worth."""
+    n, m = len(scores), len(scores[0])
+    cells = [
+        (task_of[i], a, weights[i], scores[i][a])
+        for i in range(n)
+        for a in range(m)
+        if not math.isnan(scores[i][a])
+    ]
+    grand = sum(w * s for _, _, w, s in cells) / sum(w for _, _, w, _ in cells)
+    overall = []
+    for a in range(m):
+        own = [(w, s) for _, b, w, s in cells if b == a]
+        total = sum(w for w, _ in own)
+        overall.append((sum(w * s for w, s in own) + PRIOR * grand) / (total + PRIOR))
+        if not own:
+            overall[a] = NAN
+    means, doubts = {}, {}
+    for task in set(task_of):
+        kept = [i for i in range(n) if task_of[i] == task and i not in without]
+        for a in range(m):
+            own = [(weights[i], scores[i][a]) for i in kept if not math.isnan(scores[i][a])]
+            total = sum(w for w, _ in own)
+            means[task, a] = (sum(w * s for w, s in own) + PRIOR * overall[a]) / (total + PRIOR)
+            doubts[task, a] = 1 / (total + PRIOR)
+    return SimpleNamespace(means=means, doubts=doubts, overall=overall)
+
+
+def kernel(similarities, knn):
+    if knn.weights == "uniform":
+        return [1.0 for _ in similarities]
+    if knn.weights == "similarity":
+        return [max(s, 0.0) for s in similarities]
+    return [math.exp((s - similarities[0]) / knn.temperature) for s in similarities]
+
+
+def weighted_mean(pairs):
+    total = sum(w for w, _ in pairs)
+    return sum(w * v for w, v in pairs) / total if total > 0 else NAN
+
+
+def vote(records, task_of, near, knn, means=None):
+    """The estimate of one query from its neighbors: `near` holds (similarity, row)."""
+    scores, weights = plain(records.scores), records.weights.tolist()
+    means = means or task_means(scores, weights, task_of)
+    k = kernel([s for s, _ in near], knn)
+    votes = [(weights[row] * k[i], k[i], row) for i, (_, row) in enumerate(near)]
+    return [_one(records, scores, weights, task_of, votes, knn, means, a) for a in _models(records)]
+
+
+def _models(records):
+    return range(len(records.models))
+
+
+def _one(records, scores, weights, task_of, votes, knn, means, a):
+    measured = [(w, k, row) for w, k, row in votes if not math.isnan(scores[row][a])]
+    total = sum(w for w, _, _ in measured)
+    squares = sum(w * k for w, k, _ in measured)
+    support = total * total / squares if total > 0 else 0.0
+    mean = weighted_mean([(w, scores[row][a]) for w, _, row in measured]) if total > 0 else 0.0
+    square = [(w, _square(scores[row][a], weights[row])) for w, _, row in measured]
+    spread = (weighted_mean(square) if total > 0 else 0.0) - mean**2
+    everything = sum(w for w, _, _ in votes)
+    prior, doubt = means.overall[a], 1 / PRIOR
+    if everything > 0:
+        prior = weighted_mean([(w, means.means[task_of[row], a]) for w, _, row in votes])
+        doubt = weighted_mean([(w, means.doubts[task_of[row], a]) for w, _, row in votes])
+    s = knn.shrinkage
+    score = NAN if support + s == 0 else (support * mean + (s * prior if s else 0)) / (support + s)
+    variance = (support * spread + VARIANCE * _variance(scores, weights, a)) / (support + VARIANCE)
+    stderr = NAN
+    if support + s > 0:
+        share = s / (support + s)
+        stderr = math.sqrt(max(variance, 0) * (1 / (support + s) + share**2 * doubt))
+    return SimpleNamespace(
+        score=score,
+        support=support,
+        stderr=stderr,
+        costs=_side(records.costs, votes, a),
+        input_tokens=_side(records.input_tokens, votes, a),
+        output_tokens=_side(records.output_tokens, votes, a),
+        latency_ms=_side(records.latency_ms, votes, a),
+    )
+
+
+def _square(score, weight):
+    """Of several measurements only the mean is known: taken to be of 0/1 scores."""
+    return score if weight > 1 else score * score
+
+
+def _variance(scores, weights, a):
+    rows = [i for i in range(len(scores)) if not math.isnan(scores[i][a])]
+    mean = weighted_mean([(weights[i], scores[i][a]) for i in rows])
+    square = weighted_mean([(weights[i], _square(scores[i][a], weights[i])) for i in rows])
+    return square - mean * mean if mean * mean < square else (NAN if math.isnan(mean) else 0.0)
+
+
+def _side(values, votes, a):
+    if values is None:
+        return None
+    found = [(w, float(values[row, a])) for w, _, row in votes]
+    return weighted_mean([(w, value) for w, value in found if not math.isnan(value)])
+
+
+def nearest(vectors, query, k, without=()):
+    """(similarity, row), nearest first, ties by row."""
+    pairs = []
+    for row, vector in enumerate(vectors.tolist()):
+        if row not in without:
+            product = sum(a * b for a, b in zip(vector, query.tolist(), strict=True))
+            pairs.append((-round(min(max(product, -1.0), 1.0), 6), row))
+    return [(-similarity, row) for similarity, row in sorted(pairs)[:k]]
+
+
+def unit(rows):
+    rows = np.asarray(rows, dtype=np.float64)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(norms == 0, 1, norms)).astype(np.float32)
+
+
+def evidence(records, vectors):
+    return Evidence(records=records, vectors=vectors, index=ExactIndex(vectors))
+
+
+def random_records(rng, *, n, m, missing=0.3, tasks=("s", "t", None), binary=False, **more):
+    scores = rng.integers(0, 2, (n, m)) if binary else rng.integers(0, 11, (n, m)) / 10
+    scores = np.where(rng.random((n, m)) < missing, NAN, scores)
+    if np.isnan(scores).all():
+        scores[0, 0] = 1.0
+    named = [tasks[place] for place in rng.integers(0, len(tasks), n)]
+    given = {"ids": [str(row) for row in range(n)], "tasks": named, "scores": scores}
+    given["models"] = [f"m{place}" for place in range(m)]
+    given["queries"] = [f"text {row}" for row in range(n)]
+    return RecordSet(**given | more)
+
+
+@pytest.fixture(scope="session")
+def twin():
+    return SimpleNamespace(
+        evidence=evidence,
+        kernel=kernel,
+        nearest=nearest,
+        plain=plain,
+        random_records=random_records,
+        task_means=task_means,
+        unit=unit,
+        vote=vote,
+    )

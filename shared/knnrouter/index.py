@@ -29,8 +29,6 @@ _DECIMALS = 6
 _STEPS = 10**_DECIMALS
 _ROW_BITS = 40
 _ROW_MASK = (1 << _ROW_BITS) - 1
-_CELLS = 100_000
-"""How many numbers of candidate rows are gathered at a time."""
 _SPARE = 8
 """How many more rows than `k` are fetched, to settle ties at the k-th place in one search."""
 _MARGIN = 1e-5
@@ -145,6 +143,7 @@ class FaissIndex:
         rows = faiss.rev_swig_ptr(index.get_xb(), size) if size else np.empty(0, np.float32)
         self._rows: NDArray[np.float32] = rows.reshape(index.ntotal, index.d)
         self._rows.setflags(write=False)
+        self._dim, self._size = int(index.d), int(index.ntotal)
 
     def to_bytes(self) -> bytes:
         """The index as FAISS writes it to a file."""
@@ -153,48 +152,46 @@ class FaissIndex:
     @property
     def dim(self) -> int:
         """The dimension `d` of its rows."""
-        return int(self._index.d)
+        return self._dim
 
     def __len__(self) -> int:
         """The number of rows."""
-        return int(self._index.ntotal)
+        return self._size
 
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
         """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
-        queries = _checked_queries(queries, self.dim, k)
-        k = min(k, len(self))
+        queries = _checked_queries(queries, self._dim, k)
+        k = min(k, self._size)
         if k == 0:
             empty = np.empty((len(queries), 0))
             return Neighbors(rows=empty.astype(np.int64), similarities=empty)
-        return self._settled(queries, k, min(k + _SPARE, len(self)))
+        return self._settled(queries, k, min(k + _SPARE, self._size))
 
     def _settled(self, queries: NDArray[np.float32], k: int, fetch: int) -> Neighbors:
         """Search for `fetch` candidates, and for more where the k-th place is still open."""
-        coarse, rows = self._index.search(queries, fetch)
+        coarse, found = self._index.search(queries, fetch)
         # Similarity, falling, and row, rising, in one whole number: sorting it settles all ties.
-        keys = ((_STEPS - self._in_steps(queries, rows)) << _ROW_BITS) | rows
+        steps = np.rint(np.minimum(np.maximum(self._products(queries, found), -1.0), 1.0) * -_STEPS)
+        keys = (steps.astype(np.int64) << _ROW_BITS) | found
         keys.sort(axis=1)
         keys = keys[:, :k]
-        near = Neighbors(
-            rows=keys & _ROW_MASK, similarities=(_STEPS - (keys >> _ROW_BITS)) / _STEPS
-        )
-        if fetch < len(self):
-            open_ = coarse[:, -1] >= near.similarities[:, -1] - _MARGIN
+        rows, similarities = keys & _ROW_MASK, -(keys >> _ROW_BITS) / _STEPS
+        if fetch < self._size:
+            open_ = coarse[:, -1] + _MARGIN >= similarities[:, -1]
             if open_.any():
-                wider = self._settled(queries[open_], k, min(2 * fetch, len(self)))
-                near.rows[open_], near.similarities[open_] = wider.rows, wider.similarities
-        return near
+                wider = self._settled(queries[open_], k, min(2 * fetch, self._size))
+                rows[open_], similarities[open_] = wider.rows, wider.similarities
+        return Neighbors(rows=rows, similarities=similarities)
 
-    def _in_steps(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The similarity of each pair, in steps of 1e-6; a pair's does not depend on the others."""
-        steps = np.empty(rows.shape, dtype=np.int64)
-        size = max(1, _CELLS // (rows.shape[1] * self.dim))
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            pairs = self._rows[rows[part]].astype(np.float64)
-            products = (pairs @ queries[part, :, None].astype(np.float64))[:, :, 0]
-            steps[part] = np.rint(np.minimum(np.maximum(products, -1.0), 1.0) * _STEPS)
-        return steps
+    def _products(
+        self, queries: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The inner product of each pair in double precision; it does not depend on the others."""
+        products = np.empty(rows.shape)
+        for place, query in enumerate(queries.astype(np.float64)):
+            near = self._rows.take(rows[place], axis=0)
+            np.dot(near.astype(np.float64), query, out=products[place])
+        return products
 
 
 def kmeans(

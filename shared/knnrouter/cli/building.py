@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from knnrouter import ModelPool, RecordSet, Router, estimators, read_records
+from knnrouter import ModelPool, RecordSet, Router, estimators, read_records, store
 from knnrouter.embedders import resolve
 
 from . import output
@@ -106,6 +106,7 @@ def build(
         {"kind": "knn", **{name: _number(text) for name, text in settings.items()}}
     )
     embeds = resolve(embedder_of(embedder))
+    store.check_target(out)  # before the work, rather than after it
     models = None if pool is None else ModelPool.from_yaml(pool)
     with progress() as told:
         told("read", 0, 1)

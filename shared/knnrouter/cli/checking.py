@@ -22,7 +22,7 @@ __all__ = ["formats", "inspect", "validate"]
 def validate(
     pool: Annotated[
         Path | None,
-        typer.Argument(metavar="[POOL]", show_default=False, help="The pool.yaml to check."),
+        typer.Argument(metavar="POOL", show_default=False, help="The pool.yaml to check."),
     ] = None,
     router: Annotated[
         Path | None,

@@ -14,6 +14,7 @@ from knnrouter import Decision, Router, policies
 from . import output
 from .explaining import show_explanation
 from .options import JsonOption
+from .queries import query_of
 
 __all__ = ["QUESTIONS", "demo"]
 
@@ -38,7 +39,7 @@ def demo(
     questions: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[QUESTION]...", show_default=False, help="Your own questions, explained."
+            metavar="QUESTION", show_default=False, help="Your own questions, explained."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -50,6 +51,7 @@ def demo(
     """
     router = Router.starter()
     if questions:
+        questions = [str(query_of(question, None)) for question in questions]
         _explain(router, questions, as_json=as_json)
         return
     decisions = router.route_many(QUESTIONS)
@@ -84,27 +86,26 @@ def _explain(router: Router, questions: Sequence[str], *, as_json: bool) -> None
 
 
 def _show_decisions(router: Router, decisions: Sequence[Decision]) -> None:
-    records = router.records
+    records, policy = router.records, router.policy
+    if isinstance(policy, policies.Guarded):
+        policy = policy.policy
     output.show(
         f"{len(QUESTIONS)} questions, {len(router.pool.names)} models, measured on "
         f"{records.weights.sum():,.0f} benchmark queries in "
         f"{len(set(records.tasks))} tasks, held as {len(records):,} averages."
     )
     output.show(
-        "For each: the chosen model with its expected score ± standard error and cost, the "
-        "similarity and task of the nearest evidence, and the runner-up."
+        "For each question the chosen model and the next: expected score ± standard error, "
+        "expected USD, and the similarity of the nearest evidence."
     )
-    output.show(f"The policy, from the pool: {decisions[0].policy}")
+    output.show(f"The policy of the pool: {policies.spec(policy)}")
     for question, decision in zip(QUESTIONS, decisions, strict=True):
-        near = decision.neighbors[0]
         output.show()
         output.show(question)
-        output.show(f"{_expected(decision, decision.model)}", style="bold", indent=2)
-        output.show(
-            f"nearest {decision.similarity:.2f} ({near.task}); "
-            f"next {_expected(decision, decision.ranking[1])}",
-            indent=4,
-        )
+        chosen, rival = decision.ranking[:2]
+        near = f"nearest {decision.similarity:.2f}"
+        output.show(f"{_expected(decision, chosen)}, {near}", style="bold", indent=2)
+        output.show(f"next {_expected(decision, rival)}", indent=4)
 
 
 def _expected(decision: Decision, model: str) -> str:

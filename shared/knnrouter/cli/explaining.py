@@ -64,14 +64,17 @@ def _show_neighbors(decision: Decision, most: int) -> None:
     ranks = [str(rank) for rank in range(1, len(decision.ranking) + 1)]
     output.show(
         f"The nearest {len(shown)} of {len(decision.neighbors)} benchmark queries that voted, and "
-        "what the models of the table scored on them:"
+        "what the models of the table scored on them, in percent:"
     )
-    made = output.table("cosine", "task", "id", *ranks, right=("cosine", *ranks))
+    made = output.table("cosine", "task", "id", *ranks, right=("cosine", *ranks), dense=True)
     for near in shown:
         made.add_row(
             f"{near.similarity:.3f}",
             output.one_line(near.task or "–"),
             output.one_line(near.id),
-            *(output.number(near.scores.get(name, math.nan), ".2f") for name in decision.ranking),
+            *(
+                output.number(100 * near.scores.get(name, math.nan), "3.0f")
+                for name in decision.ranking
+            ),
         )
     output.show_table(made)

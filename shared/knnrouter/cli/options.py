@@ -77,7 +77,7 @@ TagOption = Annotated[
 
 TextArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[TEXT]", show_default=False, help="The query; else standard input."),
+    typer.Argument(metavar="TEXT", show_default=False, help="The query; else standard input."),
 ]
 
 MessagesOption = Annotated[

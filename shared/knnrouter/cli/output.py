@@ -52,9 +52,10 @@ def show_json(value: object, *, indent: int | None = 2) -> None:
     sys.stdout.write("\n")
 
 
-def table(*columns: str, right: Sequence[str] = ()) -> Table:
+def table(*columns: str, right: Sequence[str] = (), dense: bool = False) -> Table:
     """An empty table; numbers, the columns in `right`, stay whole, and text folds."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    padding = (0, 0) if dense else (0, 1, 0, 0)
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=padding)
     for name in columns:
         number = name in right
         made.add_column(

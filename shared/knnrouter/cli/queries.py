@@ -18,7 +18,7 @@ __all__ = ["Line", "piped_lines", "query_of"]
 _CHUNK = 1 << 16
 """How many bytes of standard input are read at a time, at most."""
 
-_PIPE = "echo 'Why is the sky blue?' | knnrouter route"
+_ADVICE = "give TEXT, or pipe it in: echo 'Why is the sky blue?' | knnrouter route"
 
 
 class Line(NamedTuple):
@@ -42,7 +42,10 @@ def query_of(text: str | None, messages: str | None) -> object:
         raise typer.BadParameter("TEXT is given too; give one of the two", param_hint="--messages")
     if messages is not None:
         return _chat(messages)
-    return _piped() if text is None else text
+    asked = _piped() if text is None else text
+    if not asked.strip():
+        raise QueryError(f"the text is blank, so there is nothing to route on; {_ADVICE}")
+    return asked
 
 
 def piped_lines() -> Iterator[list[Line]]:
@@ -80,7 +83,7 @@ def _piped() -> str:
 
 def _check_piped() -> None:
     if sys.stdin is None or sys.stdin.isatty():
-        raise QueryError(f"there is no text to route; give TEXT, or pipe it in: {_PIPE}")
+        raise QueryError(f"there is no text to route on; {_ADVICE}")
 
 
 def _decoded(raw: bytes, place: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from .inspecting import FileState, StoreReport, inspect, repair
 from .reading import Verify, load
 from .saved import PROBE_TEXTS, Saved, check_probes
-from .writing import save
+from .writing import check_target, save
 
 __all__ = [
     "PROBE_TEXTS",
@@ -20,6 +20,7 @@ __all__ = [
     "StoreReport",
     "Verify",
     "check_probes",
+    "check_target",
     "inspect",
     "load",
     "repair",

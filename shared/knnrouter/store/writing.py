@@ -21,7 +21,7 @@ from .folder import add_file, locked, remove_files, replace_manifest
 from .manifest import FileEntry, Manifest, is_manifest, parse, render
 from .saved import Saved
 
-__all__ = ["save", "telling_of_write_errors", "undoing"]
+__all__ = ["check_target", "save", "telling_of_write_errors", "undoing"]
 
 
 def save(folder: str | Path, saved: Saved, *, keep_queries: bool = True) -> None:
@@ -51,6 +51,21 @@ def save(folder: str | Path, saved: Saved, *, keep_queries: bool = True) -> None
             with undoing(folder):
                 manifest = _write(folder, kept)
             remove_files(folder, keep=manifest.file_names)
+
+
+def check_target(folder: str | Path) -> None:
+    """Check that `save` would take a folder, before the work of making a router for it.
+
+    Args:
+        folder: As for `save`; nothing is made or changed.
+
+    Raises:
+        StoreError: It is a file, it holds something else, or it cannot be read.
+        FormatVersionError: It holds a router of a newer format.
+    """
+    folder = Path(folder)
+    with telling_of_write_errors(folder):
+        _check_is_for_us(folder)
 
 
 def _without_text(saved: Saved) -> Saved:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from knnrouter.estimators import Evidence
 from knnrouter.index import ExactIndex
 from knnrouter.records import RecordSet

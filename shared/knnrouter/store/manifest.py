@@ -153,7 +153,7 @@ def parse(raw: bytes, *, place: str) -> Manifest:
     last = _LAST_LINE.search(raw)
     if last is None or hashlib.sha256(raw[: last.start()]).hexdigest() != last[1].decode():
         raise DamagedStoreError(_damaged(place, "its bytes do not give its own `sha256`"))
-    faults = list(_mismatches(content, _CONTENT, ""))
+    faults = list(_mismatches(content, _CONTENT, "")) or list(_uneven(content))
     if not faults:
         manifest = _manifest(content)
         faults = list(_contradictions(manifest))
@@ -222,7 +222,16 @@ def _mismatches(value: Any, wanted: Any, where: str) -> Iterator[str]:  # noqa: 
         for number, item in enumerate(value):
             yield from _mismatches(item, wanted[0], f"{where}.{number}")
     elif not _is_of(wanted, value):
-        yield f"key `{where[1:]}` is {value!r:.40}, which is not what stands there"
+        yield f"key `{where[1:]}` is {value!r:.40}; it must be {_spelled(wanted)}"
+
+
+def _spelled(wanted: Any) -> str:  # noqa: ANN401  # as in `_CONTENT`
+    if isinstance(wanted, dict | _MapOf):
+        return "an object"
+    if isinstance(wanted, list):
+        return "a list"
+    names_of = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    return str(names_of.get(wanted, "a text or a number"))
 
 
 def _is_of(wanted: Any, value: Any) -> bool:  # noqa: ANN401  # JSON
@@ -231,18 +240,21 @@ def _is_of(wanted: Any, value: Any) -> bool:  # noqa: ANN401  # JSON
     return isinstance(wanted, type | tuple) and isinstance(value, wanted)
 
 
+def _uneven(content: dict[str, Any]) -> Iterator[str]:
+    dim = content["embedder"]["dim"]
+    if dim < 1 or any(len(probe["vector"]) != dim for probe in content["embedder"]["probes"]):
+        yield f"the probe vectors do not have the embedder's dimension, {dim}"
+
+
 def _manifest(content: dict[str, Any]) -> Manifest:
     embedder = content["embedder"]
     vectors = [probe["vector"] for probe in embedder["probes"]]
-    width = len(vectors[0]) if vectors else embedder["dim"]
-    even = all(len(vector) == width for vector in vectors)
-    shape = (len(vectors), width if even else -1)
     return Manifest(
         knnrouter_version=content["knnrouter_version"],
         embedder=embedder["id"],
         dim=embedder["dim"],
         probe_texts=tuple(probe["text"] for probe in embedder["probes"]),
-        probes=np.array(vectors if even else [], np.float32).reshape(shape if even else (0, 0)),
+        probes=np.array(vectors, np.float32).reshape(-1, embedder["dim"]),
         models=tuple(content["models"]),
         rows=content["counts"]["rows"],
         tasks=content["counts"]["tasks"],
@@ -265,8 +277,6 @@ def _entry(content: dict[str, Any]) -> FileEntry:
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
     """What the manifest says of one thing here and otherwise there."""
-    if manifest.probes.shape != (len(manifest.probe_texts), manifest.dim):
-        yield f"the probe vectors do not have the embedder's dimension, {manifest.dim}"
     for role in names.ROLES:
         if role not in manifest.files:
             yield f"no file has the role `{role}`"

@@ -34,10 +34,12 @@ ESTIMATOR = "estimator-"
 
 _HASH_DIGITS = 16
 _ARRAY_NAME = r"[a-z][a-z0-9_]{0,63}"
-_ROLES = "|".join(
-    [rf"{ESTIMATOR}{_ARRAY_NAME}(?=.*\.npy)", *(rf"{r}(?=.*\.{end})" for r, end in ROLES.items())]
+_DATA = re.compile(
+    "|".join(
+        rf"{role}-[0-9a-f]{{{_HASH_DIGITS}}}\.{ending}"
+        for role, ending in {**ROLES, ESTIMATOR + _ARRAY_NAME: "npy"}.items()
+    )
 )
-_DATA = re.compile(rf"(?:{_ROLES})-[0-9a-f]{{{_HASH_DIGITS}}}\.(?:parquet|npy|faiss)")
 _UNFINISHED = re.compile(r"unfinished-[0-9a-f]{16}\.tmp")
 
 

@@ -201,11 +201,12 @@ def put(*keys):
         (drop("embedder", "id"), "key `embedder.id` is missing"),
         (drop("files", "index"), "no file has the role `index`"),
         (drop("files", "scores", "size"), "key `files.scores.size` is missing"),
-        (put("counts", "rows", "four"), "key `counts.rows` is 'four', which is not what stands"),
+        (put("counts", "rows", "four"), "key `counts.rows` is 'four'; it must be a whole number;"),
         (put("counts", "rows", True), "key `counts.rows` is True"),
-        (put("models", {}), "key `models` is {}"),
-        (put("models", [1]), "key `models.0` is 1"),
-        (put("estimator", "k", None), "key `estimator.k` is None"),
+        (put("files", []), "key `files` is []; it must be an object;"),
+        (put("models", {}), "key `models` is {}; it must be a list;"),
+        (put("models", [1]), "key `models.0` is 1; it must be a text;"),
+        (put("estimator", "k", None), "key `estimator.k` is None; it must be a text or a number;"),
         (put("counts", "rows", 5), "`scores` is <f4 (4, 2); the counts make it ('<f4', (5, 2))"),
         (put("embedder", "dim", 2), "probe vectors do not have the embedder's dimension, 2"),
         (put("embedder", "probes", 0, "vector", [0.5]), "probe vectors do not have the embedder's"),
@@ -308,6 +309,22 @@ def test_saving_to_a_place_of_something_else(tmp_path, make_saved):
     with pytest.raises(StoreError, match=r"no saved router: it holds manifest\.json; give"):
         store.save(extension, make_saved())
     assert os.listdir(extension) == ["manifest.json"]
+
+
+def test_a_place_can_be_checked_beforehand(tmp_path, make_saved):
+    path = tmp_path / "notes"
+    store.check_target(path)
+    assert not path.exists()
+    path.mkdir()
+    store.check_target(path)
+    (path / "a").write_text("a")
+    with pytest.raises(StoreError, match="notes is not empty and is no saved router: it holds a;"):
+        store.check_target(path)
+    with pytest.raises(StoreError, match="a is a file; give the name of a folder"):
+        store.check_target(path / "a")
+    store.save(tmp_path / "saved", make_saved())
+    store.check_target(tmp_path / "saved")
+    assert os.listdir(path) == ["a"]
 
 
 def test_saving_over_a_damaged_router_is_allowed(folder, make_saved, assert_same):

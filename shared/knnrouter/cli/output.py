@@ -69,6 +69,7 @@ def show_table(made: Table) -> None:
     page = console(sys.stdout)
     if not page.is_terminal:
         made.box = None  # a rule would be as long as the longest line
+        made.padding = (0, 1, 0, 0)  # columns that the box kept apart
     _print(page, made)
 
 

@@ -52,8 +52,13 @@ def manifest_keys(folder):
 REFERENCE = {
     "router": {
         "Router": public(Router),
-        "arguments": set.union(*(arguments(getattr(Router, name)) for name in public(Router)
-                                 if callable(getattr(Router, name)))),
+        "arguments": set.union(
+            *(
+                arguments(getattr(Router, name))
+                for name in public(Router)
+                if callable(getattr(Router, name))
+            )
+        ),
         "Decision": names(Decision, Neighbor) | {"to_dict", "with_model", "Neighbor", "Decision"},
         "Explanation": names(Explanation, Flip) | {"to_dict", "Flip", "Explanation"},
     },
@@ -165,10 +170,8 @@ def test_pages_are_reached(pages):
         if name in reached or name not in pages:
             continue
         reached.add(name)
-        page = pages[name]
-        for link in re.findall(r"\]\(([^)\s]+)\)", page.prose):
-            if "://" not in link and not link.startswith("#"):
-                ahead.append(_target(page, link)[0])
+        links = re.findall(r"\]\(([^)\s]+)\)", pages[name].prose)
+        ahead += [_target(pages[name], link)[0] for link in links if "://" not in link]
     assert set(pages) - reached == set()
 
 

@@ -82,7 +82,7 @@ class Chooser:
     ) -> Decision:
         """The decision on one of the queries, among the eligible models."""
         _, _, stderr, support, similarities = found.rows
-        places = [self.lineup.place[name] for name in eligible]
+        places = self._places(eligible)
         candidates = self.candidates(found, row, eligible)
         choice = self._choice(found, row, candidates)
         return Decision(
@@ -106,7 +106,7 @@ class Chooser:
     def candidates(self, found: LookedUp, row: int, eligible: tuple[str, ...]) -> Candidates:
         """What the policy is asked on one of the queries."""
         scores, costs, _, _, similarities = found.rows
-        places = [self.lineup.place[name] for name in eligible]
+        places = self._places(eligible)
         return Candidates(
             models=eligible,
             scores=_picked(scores[row], places, math.nan),
@@ -115,6 +115,12 @@ class Chooser:
             latency_ms=_picked(found.latencies[row], places, math.nan) if found.latencies else (),
             similarity=similarities[row],
         )
+
+    def _places(self, eligible: tuple[str, ...]) -> Sequence[int] | None:
+        """Where the eligible models stand in the lineup; None for the columns as they are."""
+        if eligible == self.lineup.measured:
+            return None
+        return [self.lineup.place[name] for name in eligible]
 
     def _choice(self, found: LookedUp, row: int, candidates: Candidates) -> Choice:
         query = found.queries[row]
@@ -200,7 +206,11 @@ def _all_nan(values: Sequence[float]) -> bool:
     return all(map(math.isnan, values))
 
 
-def _picked(values: Sequence[float], places: Sequence[int], missing: float) -> list[float]:
+def _picked(
+    values: Sequence[float], places: Sequence[int] | None, missing: float
+) -> Sequence[float]:
     """The values at these places; `missing` for models that the records do not know."""
+    if places is None:
+        return values
     known = len(values)
     return [values[place] if place < known else missing for place in places]

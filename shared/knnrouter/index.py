@@ -25,10 +25,9 @@ from .neighbors import Neighbors
 
 __all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
 
+_NOT_FINITE = "a query's vector holds NaN or infinity; an embedder gives finite rows"
 _DECIMALS = 6
 _STEPS = 10**_DECIMALS
-_ROW_BITS = 40
-_ROW_MASK = (1 << _ROW_BITS) - 1
 _SPARE = 8
 """How many more rows than `k` are fetched, to settle ties at the k-th place in one search."""
 _MARGIN = 1e-5
@@ -82,6 +81,8 @@ class ExactIndex:
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
         """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
         queries = _checked_queries(queries, self.dim, k)
+        if not np.isfinite(queries).all():
+            raise EmbedderError(_NOT_FINITE)
         similarities = _rounded(queries.astype(np.float64) @ self._vectors.T)
         rows = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
         return Neighbors(rows=rows, similarities=np.take_along_axis(similarities, rows, axis=1))
@@ -169,13 +170,11 @@ class FaissIndex:
 
     def _settled(self, queries: NDArray[np.float32], k: int, fetch: int) -> Neighbors:
         """Search for `fetch` candidates, and for more where the k-th place is still open."""
-        coarse, found = self._index.search(queries, fetch)
-        # Similarity, falling, and row, rising, in one whole number: sorting it settles all ties.
-        steps = np.rint(np.minimum(np.maximum(self._products(queries, found), -1.0), 1.0) * -_STEPS)
-        keys = (steps.astype(np.int64) << _ROW_BITS) | found
-        keys.sort(axis=1)
-        keys = keys[:, :k]
-        rows, similarities = keys & _ROW_MASK, -(keys >> _ROW_BITS) / _STEPS
+        coarse, rows = self._index.search(queries, fetch)
+        similarities = np.rint(self._products(queries, rows) * _STEPS) / _STEPS
+        if not _in_order(similarities):
+            rows, similarities = _ordered(rows, similarities)
+        rows, similarities = rows[:, :k], similarities[:, :k]
         if fetch < self._size:
             open_ = coarse[:, -1] + _MARGIN >= similarities[:, -1]
             if open_.any():
@@ -254,11 +253,26 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
             f"queries have dimension {rows.shape[1]}, the rows of the index have {dim}; embed "
             "both with the same embedder"
         )
-    if not np.isfinite(rows.sum()):  # FAISS would find nothing, and write -1
-        raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
     return rows
+
+
+def _in_order(similarities: NDArray[np.float64]) -> bool:
+    """Whether all fall from one neighbor to the next, without a tie, and none is above 1 or NaN."""
+    falling = similarities[:, :-1] > similarities[:, 1:]
+    return bool(falling.all() and (similarities[:, 0] <= 1.0).all())
+
+
+def _ordered(
+    rows: NDArray[np.int64], similarities: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Both by falling similarity, ties by rising row."""
+    if rows.min() < 0:  # FAISS's "nothing found", which a vector that is no vector gets
+        raise EmbedderError(_NOT_FINITE)
+    similarities = np.clip(similarities, -1.0, 1.0)
+    order = np.lexsort((rows, -similarities))
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(similarities, order, axis=1)
 
 
 def _rounded(similarities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ class Lineup:
 
     names: tuple[str, ...]
     """The models; the first of them are the columns of the records."""
+
+    measured: tuple[str, ...]
+    """Those of the records' columns."""
 
     place: Mapping[str, int]
     """Where each name stands."""
@@ -86,6 +90,7 @@ class Lineup:
             pool=pool,
             stated=stated,
             names=names,
+            measured=known,
             place={name: place for place, name in enumerate(names)},
             means=tuple(_column_means(records.scores, records, len(names)).tolist()),
             mean_costs=_column_means(records.costs, records, len(names)),
@@ -146,31 +151,46 @@ class Lineup:
         the pool's price; the prompt's length and the pool's `expected_output_tokens` at its price;
         the model's mean cost over all records. NaN where none is: never the input alone.
         """
-        costs = self.widened(estimates.costs)
-        for other in self._assumed_costs(estimates, prompt_tokens):
+        assumed = self._assumed_costs(estimates, prompt_tokens)
+        costs = self.widened(estimates.costs) if self.measured_costs else next(assumed)
+        for other in assumed:
             unknown = np.isnan(costs)
             if not unknown.any():
                 break
-            costs = other if unknown.all() else np.where(unknown, other, costs)
+            costs = np.where(unknown, other, costs)
         return costs
 
     def _assumed_costs(
         self, estimates: Estimates, prompt_tokens: Sequence[float]
     ) -> Iterator[NDArray[np.float64]]:
         """What a model costs where no neighbor tells, the better guess first; (q, m) each."""
-        input_price, output_price, output_tokens = self.prices
+        input_price, output_price, _ = self.prices
         if estimates.input_tokens is not None and estimates.output_tokens is not None:
             tokens = self.widened(estimates.input_tokens) * input_price
             yield tokens + self.widened(estimates.output_tokens) * output_price
         prompts = np.asarray(prompt_tokens)[:, None]
-        yield prompts * input_price + output_tokens * output_price
-        yield np.broadcast_to(self.mean_costs, (len(prompts), len(self.names)))
+        yield prompts * input_price + self.answer_costs
+        if self.measured_costs:
+            yield np.broadcast_to(self.mean_costs, (len(prompts), len(self.names)))
+
+    @cached_property
+    def measured_costs(self) -> bool:
+        """Whether the records hold any cost."""
+        return not bool(np.isnan(self.mean_costs).all())
+
+    @cached_property
+    def answer_costs(self) -> NDArray[np.float64]:
+        """What the expected output costs, USD; shape (m,); NaN where not stated."""
+        answers: NDArray[np.float64] = self.prices[1] * self.prices[2]
+        return answers
 
     def follows_price(
         self, estimates: Estimates, prompt_tokens: Sequence[float]
     ) -> NDArray[np.bool_]:
         """Whether what a model is expected to cost follows from its price; shape (q, m)."""
-        *priced, _ = self._assumed_costs(estimates, prompt_tokens)
+        priced = list(self._assumed_costs(estimates, prompt_tokens))
+        if self.measured_costs:
+            priced.pop()  # the mean cost of what was measured follows no price
         follows = np.any([~np.isnan(costs) for costs in priced], axis=0)
         return np.asarray(follows & np.isnan(self.widened(estimates.costs)))
 

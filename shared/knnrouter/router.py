@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -284,7 +285,7 @@ class Router:
             query: As for `route`.
             policy: As for `route`.
         """
-        chooser = Chooser(lineup=self.lineup, policy=self._policy(policy))
+        chooser = self._usual if policy is None else self._chooser(self.lineup.guarded(policy))
         read = read_query(query)
         eligible = self.lineup.eligible(read, query, allow=None, require=(), tags=())
         found = self._look_up((read,), (query,))
@@ -315,7 +316,7 @@ class Router:
         tags: Collection[str],
     ) -> list[Decision]:
         start = time.perf_counter()
-        chooser = Chooser(lineup=self.lineup, policy=self._policy(policy))
+        chooser = self._usual if policy is None else self._chooser(self.lineup.guarded(policy))
         read = [read_query(query) for query in given]
         eligible = [
             self.lineup.eligible(query, one, allow=allow, require=require, tags=tags)
@@ -346,8 +347,12 @@ class Router:
             records=self.evidence.records,
         )
 
-    def _policy(self, policy: str | Policy | None) -> Policy:
-        return self.lineup.policy if policy is None else self.lineup.guarded(policy)
+    @cached_property
+    def _usual(self) -> Chooser:
+        return self._chooser(self.lineup.policy)
+
+    def _chooser(self, policy: Policy) -> Chooser:
+        return Chooser(lineup=self.lineup, policy=policy)
 
 
 def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -161,17 +161,19 @@ class Ballots:
         for name in self._side:
             values = getattr(records, name)
             blocks += [~np.isnan(values), np.nan_to_num(values)]
+        blocks.append(np.ones((len(scores), 1)))  # counts the weight itself
         self._ballots = np.concatenate(blocks, axis=1, dtype=np.float64)
         self.weights = records.weights
         self.score_variance = _variance(squares, scores, records.weights[:, None] * measured)
 
     def tally(self, rows: NDArray[np.int64], kernel: NDArray[np.float64]) -> Tally:
         """Count the ballots of the neighbors `rows`, weighted by `kernel`; both (q, k)."""
-        weight = kernel * self.weights[rows]
-        both = np.stack((weight, weight * kernel), axis=1)
-        counted = both @ self._ballots[rows]
-        blocks = counted[:, 0].reshape(len(rows), -1, self.models)
-        return self._read(blocks, counted[:, 1, : self.models], weight.sum(axis=1)[:, None])
+        votes = np.empty((len(rows), 2, rows.shape[1]))
+        np.multiply(kernel, self.weights.take(rows), out=votes[:, 0])
+        np.multiply(kernel, votes[:, 0], out=votes[:, 1])
+        counted = votes @ self._ballots.take(rows, axis=0)
+        blocks = counted[:, 0, :-1].reshape(len(rows), -1, self.models)
+        return self._read(blocks, counted[:, 1, : self.models], counted[:, 0, -1:])
 
     def _read(
         self,
@@ -180,17 +182,17 @@ class Ballots:
         total: NDArray[np.float64],
     ) -> Tally:
         measured = blocks[:, 0]
-        someone = np.maximum(measured, _TINY)
-        prior, doubt = blocks[:, 3] / total, blocks[:, 4] / total
+        means = blocks[:, 1:3] / np.maximum(blocks[:, :1], _TINY)
+        priors = blocks[:, 3:5] / total[:, :, None]
         if not total.all():  # no neighbor carries weight: nothing is known of the neighborhood
-            prior = np.where(total > 0, prior, self.task_means.overall)
-            doubt = np.where(total > 0, doubt, 1.0 / PRIOR_WEIGHT)
+            unknown = np.stack((self.task_means.overall, np.full(self.models, 1.0 / PRIOR_WEIGHT)))
+            priors = np.where(total[:, :, None] > 0, priors, unknown)
         return Tally(
             support=measured * measured / np.maximum(squared, _TINY),
-            mean=blocks[:, 1] / someone,
-            mean_square=blocks[:, 2] / someone,
-            prior=prior,
-            prior_uncertainty=doubt,
+            mean=means[:, 0],
+            mean_square=means[:, 1],
+            prior=priors[:, 0],
+            prior_uncertainty=priors[:, 1],
             side={
                 name: blocks[:, 6 + 2 * place] / blocks[:, 5 + 2 * place]
                 for place, name in enumerate(self._side)

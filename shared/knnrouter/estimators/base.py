@@ -7,7 +7,7 @@ take then is a policy's question.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -89,11 +89,13 @@ class Estimates:
 
     def __post_init__(self) -> None:
         shape = (len(self.similarity), len(self.models))
-        for item in fields(self)[1:]:
-            array = getattr(self, item.name)
-            wanted = shape[:1] if item.name == "similarity" else shape
-            if array is not None and array.shape != wanted:
-                raise ValueError(f"{item.name} has shape {array.shape}, not {wanted}")
+        for name in _BY_MODEL:
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, not {shape}")
+
+
+_BY_MODEL = ("scores", "costs", "stderr", "support", "input_tokens", "output_tokens", "latency_ms")
 
 
 class FittedEstimator(Protocol):

@@ -178,15 +178,15 @@ class FittedKNN:
 
     def _scores(self, tally: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         shrinkage = float(self.knn.shrinkage)
-        scores = shrunk_scores(tally, shrinkage)
         support = tally.support
         spread = tally.mean_square - tally.mean * tally.mean
         variance = (support * spread + _VARIANCE_WEIGHT * self.ballots.score_variance) / (
             support + _VARIANCE_WEIGHT
         )
-        share = shrinkage / (support + shrinkage)  # of the prior in the estimate
-        doubt = 1.0 / (support + shrinkage) + share * share * tally.prior_uncertainty
-        return scores, np.sqrt(np.maximum(variance, 0.0) * doubt)
+        own = 1.0 / (support + shrinkage)
+        share = shrinkage * own  # of the prior in the estimate
+        doubt = own + share * share * tally.prior_uncertainty
+        return shrunk_scores(tally, shrinkage), np.sqrt(np.maximum(variance, 0.0) * doubt)
 
 
 def kernel_weights(similarities: NDArray[np.float64], knn: KNN) -> NDArray[np.float64]:

@@ -171,7 +171,7 @@ class FaissIndex:
     def _settled(self, queries: NDArray[np.float32], k: int, fetch: int) -> Neighbors:
         """Search for `fetch` candidates, and for more where the k-th place is still open."""
         coarse, rows = self._index.search(queries, fetch)
-        similarities = np.rint(self._products(queries, rows) * _STEPS) / _STEPS
+        similarities = np.rint(self._products(queries, rows) * _STEPS) / _STEPS + 0.0  # no -0.0
         if not _in_order(similarities):
             rows, similarities = _ordered(rows, similarities)
         rows, similarities = rows[:, :k], similarities[:, :k]
@@ -259,16 +259,17 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
 
 
 def _in_order(similarities: NDArray[np.float64]) -> bool:
-    """Whether all fall from one neighbor to the next, without a tie, and none is above 1 or NaN."""
+    """Whether all are cosines that fall from one neighbor to the next, without a tie."""
     falling = similarities[:, :-1] > similarities[:, 1:]
-    return bool(falling.all() and (similarities[:, 0] <= 1.0).all())
+    bounds = (similarities[:, 0] <= 1.0) & (similarities[:, -1] >= -1.0)
+    return bool(falling.all() and bounds.all())
 
 
 def _ordered(
     rows: NDArray[np.int64], similarities: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Both by falling similarity, ties by rising row."""
-    if rows.min() < 0:  # FAISS's "nothing found", which a vector that is no vector gets
+    if not np.isfinite(similarities).all():
         raise EmbedderError(_NOT_FINITE)
     similarities = np.clip(similarities, -1.0, 1.0)
     order = np.lexsort((rows, -similarities))

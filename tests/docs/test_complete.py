@@ -13,7 +13,7 @@ from dataclasses import fields
 import pytest
 
 import knnrouter
-from knnrouter import embedders, errors, estimators, evaluation, policies
+from knnrouter import embedders, errors, estimators, evaluation, policies, text
 from knnrouter.decision import Decision, Neighbor
 from knnrouter.explain import Explanation, Flip
 from knnrouter.policies import specs
@@ -81,6 +81,11 @@ REFERENCE = {
         "methods": public(RecordSet) - names(RecordSet),
         "read_records": arguments(knnrouter.read_records),
     },
+    "routing-text": {
+        "functions": {name for name in text.__all__ if name.islower()},
+        "Query": names(text.Query),
+        "arguments": arguments(text.routing_text),
+    },
     "pool-yaml": {
         "keys": {*ModelPool.model_fields, *ModelSpec.model_fields, *RouterSettings.model_fields},
         "price": names(Price),
@@ -116,8 +121,9 @@ def test_names_are_in_the_reference(name, group, spoken):
 
 def test_commands_are_in_the_reference(spoken):
     wanted = commands()
-    assert {"build", "route", "explain", "validate", "inspect", "formats"} <= wanted
-    assert wanted - spoken("command-line") == set()
+    assert {"build", "route", "explain", "validate", "inspect", "formats"} <= set(wanted)
+    assert all("--json" in options for options in wanted.values())
+    assert set(wanted).union(*wanted.values()) - spoken("command-line") == set()
 
 
 def test_the_manifest_is_in_the_reference(tmp_path, spoken):
@@ -147,12 +153,12 @@ def test_spellings_of_policies_are_read(pages):
     rows = re.findall(r"\| pool.yaml \| `([^`]+)` \|\n\| command line \| `([^`]+)` \|", page)
     assert len(rows) == len(specs.KINDS)
     kinds = set()
-    for yaml, text in rows:
+    for yaml, spelled in rows:
         pool = ModelPool.from_text(f"models: [{{name: small}}]\nrouter:\n  policy: {yaml}\n")
-        policy = policies.parse(text)
+        policy = policies.parse(spelled)
         assert policies.parse(pool.router.policy) == policy
-        assert policies.spec(policy) == text
-        kinds.add(text.partition(":")[0])
+        assert policies.spec(policy) == spelled
+        kinds.add(spelled.partition(":")[0])
     assert kinds == set(specs.KINDS)
 
 

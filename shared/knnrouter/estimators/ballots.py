@@ -161,6 +161,7 @@ class Ballots:
         for name in self._side:
             values = getattr(records, name)
             blocks += [~np.isnan(values), np.nan_to_num(values)]
+        self._blocks = len(blocks)
         blocks.append(np.ones((len(scores), 1)))  # counts the weight itself
         self._ballots = np.concatenate(blocks, axis=1, dtype=np.float64)
         self.weights = records.weights
@@ -172,7 +173,7 @@ class Ballots:
         np.multiply(kernel, self.weights.take(rows), out=votes[:, 0])
         np.multiply(kernel, votes[:, 0], out=votes[:, 1])
         counted = votes @ self._ballots.take(rows, axis=0)
-        blocks = counted[:, 0, :-1].reshape(len(rows), -1, self.models)
+        blocks = counted[:, 0, :-1].reshape(len(rows), self._blocks, self.models)
         return self._read(blocks, counted[:, 1, : self.models], counted[:, 0, -1:])
 
     def _read(

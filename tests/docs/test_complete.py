@@ -35,11 +35,15 @@ def names(*classes):
 
 
 def commands():
+    """The options of each command."""
     import typer.main
 
     from knnrouter.cli import app
 
-    return set(typer.main.get_command(app).commands)
+    return {
+        name: {option for item in command.params for option in item.opts if option[0] == "-"}
+        for name, command in typer.main.get_command(app).commands.items()
+    }
 
 
 def manifest_keys(folder):

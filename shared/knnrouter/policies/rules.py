@@ -162,10 +162,10 @@ class Threshold:
         by_score = ranked(candidates, candidates.scores)
         rest = tuple(name for name in by_score if name not in known)
         if len(known) < 2:
-            count = "the only one" if known else "none"
+            judged = f"only {known[0]}" if known else "none"
             return Choice(
                 ranking=(*known, *rest),
-                reason=f"{count} of {self.strong} and {self.weak} can be judged",
+                reason=f"{judged} of {self.strong} and {self.weak} can be judged",
                 reason_code="threshold_alone",
                 fallback=True,
             )

@@ -25,7 +25,6 @@ from .neighbors import Neighbors
 
 __all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
 
-_NOT_FINITE = "a query's vector holds NaN or infinity; an embedder gives finite rows"
 _DECIMALS = 6
 _STEPS = 10**_DECIMALS
 _SPARE = 8
@@ -81,8 +80,6 @@ class ExactIndex:
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbors:
         """The `min(k, len(self))` nearest rows of each query; `queries` has shape (q, d)."""
         queries = _checked_queries(queries, self.dim, k)
-        if not np.isfinite(queries).all():
-            raise EmbedderError(_NOT_FINITE)
         similarities = _rounded(queries.astype(np.float64) @ self._vectors.T)
         rows = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
         return Neighbors(rows=rows, similarities=np.take_along_axis(similarities, rows, axis=1))
@@ -221,6 +218,8 @@ def kmeans(
         [0, 1]
     """
     vectors = _as_rows(vectors)
+    if not np.isfinite(rows).all():
+        raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; there must be at least 1 center")
     if k >= len(vectors):
@@ -253,6 +252,8 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
             f"queries have dimension {rows.shape[1]}, the rows of the index have {dim}; embed "
             "both with the same embedder"
         )
+    if not np.isfinite(rows).all():
+        raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
     return rows
@@ -269,8 +270,6 @@ def _ordered(
     rows: NDArray[np.int64], similarities: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Both by falling similarity, ties by rising row."""
-    if not np.isfinite(similarities).all():
-        raise EmbedderError(_NOT_FINITE)
     similarities = np.clip(similarities, -1.0, 1.0)
     order = np.lexsort((rows, -similarities))
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(similarities, order, axis=1)

@@ -218,8 +218,6 @@ def kmeans(
         [0, 1]
     """
     vectors = _as_rows(vectors)
-    if not np.isfinite(rows).all():
-        raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; there must be at least 1 center")
     if k >= len(vectors):

@@ -123,7 +123,8 @@ class Decision:
             facts.append(f"${self.costs[self.model]:.6f}")
         if not math.isnan(self.similarity):
             facts.append(f"nearest {self.similarity:.2f}")
-        return f"{self.model}: {self.reason}" + (f" [{', '.join(facts)}]" if facts else "")
+        reason = " ".join(self.reason.split())  # on one line, whoever wrote it
+        return f"{self.model}: {reason}" + (f" [{', '.join(facts)}]" if facts else "")
 
     def _repr_html_(self) -> str:
         """A table of the ranked models, for notebooks."""

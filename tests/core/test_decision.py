@@ -1,0 +1,199 @@
+import copy
+import dataclasses
+import json
+import math
+import pickle  # noqa: TID251  # what users' caches and workers do to decisions
+import re
+from types import MappingProxyType
+
+import pytest
+
+from knnrouter.decision import Decision, Neighbor, as_json
+
+NAN = float("nan")
+KEYS = [
+    "id",
+    "model",
+    "ranking",
+    "scores",
+    "costs",
+    "stderr",
+    "support",
+    "neighbors",
+    "similarity",
+    "reason",
+    "reason_code",
+    "fallback",
+    "policy",
+    "elapsed_ms",
+    "notes",
+]
+NEAR = (
+    Neighbor(id="q1", task="math", similarity=0.9, scores={"small": 1.0, "large": NAN}),
+    Neighbor(id="q2", task=None, similarity=-0.1, scores={"small": 0.0, "large": 1.0}),
+)
+
+
+class Evidence:
+    """Stands for what neighbors are read from; counts how often, and cannot be copied."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self):
+        self.asked += 1
+        return NEAR
+
+    def __reduce__(self):
+        raise AssertionError("the evidence is dragged along")
+
+
+def decision(**more):
+    given = {
+        "id": "d1",
+        "model": "small",
+        "ranking": ("small", "large"),
+        "scores": {"small": 0.7, "large": 0.6},
+        "costs": {"small": 0.001, "large": NAN},
+        "stderr": {"small": 0.05, "large": 0.04},
+        "support": {"small": 20.0, "large": 0.0},
+        "similarity": 0.8,
+        "reason": "best expected score",
+        "reason_code": "best_score",
+        "policy": "best_score",
+    }
+    return Decision(**given | more)
+
+
+def test_to_dict_is_plain_json():
+    found = decision(nearby=Evidence(), elapsed_ms=1.25, notes=("cut",)).to_dict()
+    assert list(found) == KEYS
+    assert found == {
+        "id": "d1",
+        "model": "small",
+        "ranking": ["small", "large"],
+        "scores": {"small": 0.7, "large": 0.6},
+        "costs": {"small": 0.001, "large": None},
+        "stderr": {"small": 0.05, "large": 0.04},
+        "support": {"small": 20.0, "large": 0.0},
+        "neighbors": [
+            {"id": "q1", "task": "math", "similarity": 0.9, "scores": {"small": 1, "large": None}},
+            {"id": "q2", "task": None, "similarity": -0.1, "scores": {"small": 0, "large": 1}},
+        ],
+        "similarity": 0.8,
+        "reason": "best expected score",
+        "reason_code": "best_score",
+        "fallback": False,
+        "policy": "best_score",
+        "elapsed_ms": 1.25,
+        "notes": ["cut"],
+    }
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    bare = decision().to_dict()
+    assert (bare["neighbors"], bare["elapsed_ms"], bare["notes"]) == ([], None, [])
+
+
+def test_every_field_is_in_it():
+    fields = {item.name for item in dataclasses.fields(Decision)} - {"nearby"} | {"neighbors"}
+    assert fields == set(KEYS)
+
+
+def test_as_json():
+    given = {"a": (1.0, math.inf, -math.inf), 2: [NAN, {"b": None}], "c": MappingProxyType({})}
+    assert as_json(given) == {"a": [1.0, None, None], "2": [None, {"b": None}], "c": {}}
+    assert as_json(True) is True
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({}, "small: best expected score [score 0.700 ± 0.050, $0.001000, nearest 0.80]"),
+        (
+            {"model": "large", "similarity": NAN},
+            "large: best expected score [score 0.600 ± 0.040]",
+        ),
+        (
+            {"scores": {}, "costs": {}, "stderr": {}, "similarity": NAN},
+            "small: best expected score",
+        ),
+        (
+            {"scores": {"small": NAN}, "costs": {"small": 1e-6}},
+            "small: best expected score [$0.000001, nearest 0.80]",
+        ),
+    ],
+)
+def test_one_line(more, line):
+    assert str(decision(**more)) == line
+
+
+def test_a_reason_of_several_lines_is_still_one_line():
+    assert str(decision(reason="first\n  second")).count("\n") == 0
+
+
+def test_neighbors_are_made_once_and_late():
+    evidence = Evidence()
+    made = decision(nearby=evidence)
+    assert evidence.asked == 0
+    assert made.neighbors == NEAR
+    assert made.neighbors is made.neighbors
+    assert evidence.asked == 1
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda each: pickle.loads(pickle.dumps(each)),
+        copy.copy,
+        copy.deepcopy,
+    ],
+)
+def test_copies_carry_the_neighbors_and_not_the_evidence(copied):
+    made = decision(nearby=Evidence(), elapsed_ms=2.0, notes=("cut",), fallback=True)
+    again = copied(made)
+    assert json.dumps(again.to_dict()) == json.dumps(made.to_dict())
+    assert [near.id for near in again.neighbors] == ["q1", "q2"]
+    assert math.isnan(again.neighbors[0].scores["large"])
+    assert str(again) == str(made)
+
+
+def test_html_escapes_what_it_shows():
+    name = "<script>alert('x')</script>"
+    shown = decision(
+        model=name,
+        ranking=(name, "a&b"),
+        scores={name: 0.5, "a&b": NAN},
+        costs={},
+        stderr={},
+        support={},
+        reason="a < b",
+    )._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "a&amp;b" in shown
+    assert "a &lt; b" in shown
+    assert set(re.findall(r"</?(\w+)", shown)) == {"p", "b", "table", "tr", "th", "td"}
+    assert "<td>0.500</td>" in shown
+    assert "nan" not in shown
+
+
+def test_html_has_a_row_a_model():
+    shown = decision()._repr_html_()
+    assert "<td>large</td><td>0.600</td><td>0.040</td><td>–</td><td>0.0</td>" in shown
+    assert shown.index("<td>small</td>") < shown.index("<td>large</td>")
+    assert shown.count("<tr>") == 3
+
+
+def test_with_model():
+    made = decision(nearby=Evidence())
+    moved = made.with_model("large", reason="small failed", reason_code="fallback")
+    assert (moved.model, moved.ranking) == ("large", ("large", "small"))
+    assert (moved.reason, moved.reason_code, moved.fallback) == ("small failed", "fallback", True)
+    assert (moved.scores, moved.id, moved.neighbors) == (made.scores, made.id, NEAR)
+    assert (made.model, made.fallback) == ("small", False)
+    other = made.with_model("elsewhere", reason="x", reason_code="x")
+    assert other.ranking == ("elsewhere", "small", "large")
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        decision().model = "large"

@@ -59,6 +59,16 @@ SHOWN_PROBLEMS = 20
 class KnnRouterError(Exception):
     """The base of every error of this library."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes as what they are, whatever their constructors take."""
+        return _made_again, (type(self), self.args), vars(self)
+
+
+def _made_again(kind: type[KnnRouterError], args: tuple[object, ...]) -> KnnRouterError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
 
 class _ProblemsError(KnnRouterError, ValueError):
     """An error that reports everything wrong with an input at once.

@@ -11,7 +11,6 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ __all__ = ["Chooser", "LookedUp"]
 _Rows = list[list[float]]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class LookedUp:
     """`q` queries and all that the evidence says of them."""
 
@@ -46,23 +45,17 @@ class LookedUp:
     neighbors: Neighbors
     records: RecordSet
 
-    @cached_property
-    def rows(self) -> tuple[_Rows, _Rows, _Rows, _Rows, list[float]]:
-        """Scores, costs, standard errors, supports and similarities as plain numbers."""
-        found = self.estimates
-        return (
-            found.scores.tolist(),
-            self.costs.tolist(),
-            found.stderr.tolist(),
-            found.support.tolist(),
-            found.similarity.tolist(),
-        )
+    rows: tuple[_Rows, _Rows, _Rows, _Rows, list[float]] = field(init=False)
+    """Scores, costs, standard errors, supports and similarities as plain numbers."""
+    latencies: _Rows | None = field(init=False)
+    """Latencies as plain numbers; None where the records hold none."""
 
-    @cached_property
-    def latencies(self) -> _Rows | None:
-        """Latencies as plain numbers; None where the records hold none."""
-        latency = self.estimates.latency_ms
-        return None if latency is None else latency.tolist()
+    def __post_init__(self) -> None:
+        found = self.estimates
+        arrays = (found.scores, self.costs, found.stderr, found.support, found.similarity)
+        object.__setattr__(self, "rows", tuple(array.tolist() for array in arrays))
+        latency = found.latency_ms
+        object.__setattr__(self, "latencies", None if latency is None else latency.tolist())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)

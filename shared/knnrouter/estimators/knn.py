@@ -157,9 +157,8 @@ class FittedKNN:
         """
         near = neighbors.first(self.neighbors)
         kernel = kernel_weights(near.similarities, self.knn)
-        known = np.asarray(vectors.any(axis=1))
-        if not known.all():
-            kernel = kernel * known[:, None]
+        if not near.similarities[:, :1].all():  # a zero query is at similarity 0 to everything
+            kernel = kernel * np.asarray(vectors.any(axis=1))[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):  # NaN is the documented answer
             tally = self.ballots.tally(near.rows, kernel)
             scores, stderr = self._scores(tally)

@@ -118,7 +118,7 @@ class Decision:
         score, error = self.scores.get(self.model, math.nan), self.stderr.get(self.model, math.nan)
         facts = []
         if not math.isnan(score):
-            facts.append(f"score {score:.3f} ± {error:.3f}")
+            facts.append(f"score {score:.3f}" + ("" if math.isnan(error) else f" ± {error:.3f}"))
         if not math.isnan(self.costs.get(self.model, math.nan)):
             facts.append(f"${self.costs[self.model]:.6f}")
         if not math.isnan(self.similarity):

@@ -112,6 +112,7 @@ def test_as_json():
             {"model": "large", "similarity": NAN},
             "large: best expected score [score 0.600 ± 0.040]",
         ),
+        ({"stderr": {}, "costs": {}}, "small: best expected score [score 0.700, nearest 0.80]"),
         (
             {"scores": {}, "costs": {}, "stderr": {}, "similarity": NAN},
             "small: best expected score",

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from knnrouter import ModelPool, ModelSpec, RecordSet, Router
 from knnrouter.decision import Decision
 from knnrouter.embedders import FunctionEmbedder
+from knnrouter.errors import PolicyError
 from knnrouter.estimators import KNN
 from knnrouter.explain import Explanation, Flip, explain
 from knnrouter.policies import (
@@ -113,6 +114,10 @@ def cases(draw, least=2, most=5):
     )
     policy = draw(inner | limited | guarded)
     prices = {name: Price(1, float(rng.random())) for name in models if rng.random() < 0.5}
+    try:
+        policy(candidates)
+    except PolicyError:  # neither of a threshold's two is within the time limit
+        assume(False)
     return policy, candidates, prices
 
 

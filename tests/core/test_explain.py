@@ -197,9 +197,10 @@ class TestByHand:
         ]
         assert found.flips[2].at == pytest.approx(0.006)
 
-    def test_a_price_of_nothing_is_told_as_a_cost(self):
+    @pytest.mark.parametrize("price", [Price(0, 0), Price(1, 2)])
+    def test_what_costs_nothing_is_told_as_a_cost(self, price):
         free = two(costs=(0.0, 0.021))
-        found = explained(ScoreMinusCost(cost_weight=20), free, small=Price(0, 0))
+        found = explained(ScoreMinusCost(cost_weight=20), free, small=price)
         assert [flip.what for flip in found.flips] == [
             "cost_weight",
             "cost of small",

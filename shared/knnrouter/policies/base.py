@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TypeAlias
 
 __all__ = ["Candidates", "Choice", "Policy", "ranked"]
@@ -108,7 +107,12 @@ def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
 
 def _parted(falling: Sequence[float]) -> bool:
     """Whether all values are numbers, and each is clearly below the one before."""
-    return all(after < before - _TIE for before, after in pairwise(falling)) and len(falling) > 1
+    last = falling[0] + 1.0
+    for value in falling:
+        if not value < last - _TIE:
+            return False
+        last = value
+    return True
 
 
 def _by_rule(candidates: Candidates, utility: Sequence[float]) -> list[int]:

@@ -110,8 +110,8 @@ class Chooser:
         )
 
     def _places(self, eligible: tuple[str, ...]) -> Sequence[int] | None:
-        """Where the eligible models stand in the lineup; None for the columns as they are."""
-        if eligible == self.lineup.measured:
+        """Where the eligible models stand in the lineup; None for all of it, as it is."""
+        if eligible == self.lineup.names:
             return None
         return [self.lineup.place[name] for name in eligible]
 

@@ -45,9 +45,6 @@ class Lineup:
     names: tuple[str, ...]
     """The models; the first of them are the columns of the records."""
 
-    measured: tuple[str, ...]
-    """Those of the records' columns."""
-
     place: Mapping[str, int]
     """Where each name stands."""
 
@@ -90,7 +87,6 @@ class Lineup:
             pool=pool,
             stated=stated,
             names=names,
-            measured=known,
             place={name: place for place, name in enumerate(names)},
             means=tuple(_column_means(records.scores, records, len(names)).tolist()),
             mean_costs=_column_means(records.costs, records, len(names)),

@@ -180,11 +180,6 @@ class TestWarnings:
         with pytest.warns(PoolWarning, match="^x, y: no records, so no vote will choose them"):
             Lineup.of(records(), two)
 
-    def test_the_warning_points_at_the_caller(self):
-        with pytest.warns(PoolWarning) as caught:
-            _fit_like_the_router()
-        assert caught[0].filename == __file__
-
     def test_one_model_that_may_answer(self):
         one = RecordSet(ids=("1",), models=("m",), scores=[[1]])
         with pytest.warns(PoolWarning, match="^m is the only model that may answer, so there is"):
@@ -207,13 +202,6 @@ class TestWarnings:
             warnings.simplefilter("error")
             Lineup.of(records(), fine)
             Lineup.of(records(), None)
-
-
-def _fit_like_the_router():
-    def fit():
-        return Lineup.of(records(), pool())
-
-    return fit()
 
 
 @pytest.mark.filterwarnings("ignore::knnrouter.errors.PoolWarning")

@@ -48,7 +48,9 @@ def main() -> None:
     header(f"MMLU, {len(known.records):,} questions, {learn:,} labelled at random", asked)
     report(known, runs, asked)
     runs = [
-        run(known, split, seed) for seed in asked.seeds for split in k_fold(known.records, seed=seed)
+        run(known, split, seed)
+        for seed in asked.seeds
+        for split in k_fold(known.records, seed=seed)
     ]
     header(f"MMLU, {len(known.records):,} questions, 5 folds: all labels but those tested", asked)
     report(known, runs, asked)
@@ -118,9 +120,7 @@ def report(known: Embedded, runs: Sequence[Run], asked: Options) -> None:
         spread = float(figures[:, 0].std(ddof=1)) if len(runs) > 1 else float("nan")
         behind = "" if name == OURS else interval(known, runs, OURS, name, asked)
         means = figures.mean(axis=0).tolist()
-        rows.append(
-            [name, interval(known, runs, name, None, asked), spread, *means[1:], behind]
-        )
+        rows.append([name, interval(known, runs, name, None, asked), spread, *means[1:], behind])
     table(["router", "APGR", "sd of runs", "CPT 50 %", "CPT 80 %", "ours is ahead by"], rows)
 
 

@@ -61,7 +61,9 @@ def main() -> None:
         counts = f"{len(known.records):,} rows to learn from, {len(tested.records):,} to test on"
         header(f"RouterDC {title}, {counts}", asked)
         report(outcomes(known, tested, asked), tested.records, asked)
-    print("\nRemembered, not checked: RouterDC itself reaches 58.54 in and 45.85 out of distribution,")
+    print(
+        "\nRemembered, not checked: RouterDC itself reaches 58.54 in and 45.85 out of distribution,"
+    )
     print("with a fine-tuned transformer, picked by its accuracy on the training sets.")
 
 

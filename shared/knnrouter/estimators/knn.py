@@ -12,6 +12,15 @@ effective number of measurements, (sum c_i K_i)² / sum c_i K_i² (Kish 1965); a
 model's mean in the tasks of the neighbors, shrunk toward its overall mean (see `ballots`).
 Shrinkage counts measurements: with 32, what is known of the neighbors' tasks weighs as much as
 thirty-two neighbors.
+
+With a = e / (e + shrinkage), the vote's part in the estimate, its squared standard error is
+
+    v (a² / e + (1 - a²) u) + (1 - a)² t
+
+where `v` is the variance of a score near the query; `u` the uncertainty of the prior per unit of
+that, whose covariance with the vote is v u as well, since the neighbors are part of their tasks;
+and `t` says how far the truth strays from the prior, measured by leave-one-out (see
+`tuning.prior_variance`).
 """
 
 from __future__ import annotations
@@ -93,29 +102,34 @@ class KNN:
         Raises:
             EstimatorError: There is not a single row.
         """
-        from .tuning import tuned
+        from .tuning import prior_variance, tuned
 
         if len(evidence.records) == 0:
             raise EstimatorError("the records have no row, so there is nothing to learn from")
         ballots = Ballots(evidence.records, task_numbers(evidence, seed=seed))
         knn = tuned(self, evidence, ballots, seed=seed)
-        return FittedKNN(knn=knn, models=evidence.records.models, ballots=ballots)
+        return FittedKNN(
+            knn=knn,
+            models=evidence.records.models,
+            ballots=ballots,
+            prior_variance=prior_variance(knn, evidence, ballots, seed=seed),
+        )
 
     def restore(self, evidence: Evidence, arrays: Mapping[str, NDArray[np.generic]]) -> FittedKNN:
         """What `fit` gave, from its settings and arrays; these settings have no "auto".
 
         Raises:
-            EstimatorError: The array of task numbers is missing or does not fit the records.
+            EstimatorError: An array is missing or does not fit the records.
         """
-        task_of = arrays.get("task_of")
-        if task_of is None or task_of.shape != (len(evidence.records),):
-            found = "none" if task_of is None else str(task_of.shape)
-            raise EstimatorError(
-                f"the vote over {len(evidence.records)} rows needs an array `task_of` with as "
-                f"many numbers; found {found}"
-            )
-        ballots = Ballots(evidence.records, task_of.astype(np.int64))
-        return FittedKNN(knn=self, models=evidence.records.models, ballots=ballots)
+        records = evidence.records
+        task_of = _array(arrays, "task_of", len(records), "rows")
+        strays = _array(arrays, "prior_variance", len(records.models), "models")
+        return FittedKNN(
+            knn=self,
+            models=records.models,
+            ballots=Ballots(records, task_of.astype(np.int64)),
+            prior_variance=strays.astype(np.float64),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,6 +139,8 @@ class FittedKNN:
     knn: KNN
     models: tuple[str, ...]
     ballots: Ballots
+    prior_variance: NDArray[np.float64]
+    """How far the truth strays from each model's prior, squared, on average; shape (m,)."""
 
     @property
     def neighbors(self) -> int:
@@ -146,8 +162,11 @@ class FittedKNN:
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
-        """Saved beside the settings: the task of each row, a cluster where none is named."""
-        return {"task_of": self.ballots.task_means.task_of.astype(np.int32)}
+        """Saved beside the settings: each row's task, and each model's `prior_variance`."""
+        return {
+            "task_of": self.ballots.task_means.task_of.astype(np.int32),
+            "prior_variance": self.prior_variance,
+        }
 
     def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
         """Count the votes of the neighbors.
@@ -177,15 +196,24 @@ class FittedKNN:
 
     def _scores(self, tally: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         shrinkage = float(self.knn.shrinkage)
-        support = tally.support
-        spread = tally.mean_square - tally.mean * tally.mean
-        variance = (support * spread + _VARIANCE_WEIGHT * self.ballots.score_variance) / (
-            support + _VARIANCE_WEIGHT
-        )
-        own = 1.0 / (support + shrinkage)
-        share = shrinkage * own  # of the prior in the estimate
-        doubt = own + share * share * tally.prior_uncertainty
-        return shrunk_scores(tally, shrinkage), np.sqrt(np.maximum(variance, 0.0) * doubt)
+        own = 1.0 / (tally.support + shrinkage)
+        vote, rest = tally.support * own, shrinkage * own  # their parts in the estimate
+        doubt = vote * own + (1.0 - vote * vote) * tally.prior_uncertainty
+        variance = local_variance(tally, self.ballots) * doubt + rest * rest * self.prior_variance
+        return shrunk_scores(tally, shrinkage), np.sqrt(variance)
+
+
+def local_variance(tally: Tally, ballots: Ballots) -> NDArray[np.float64]:
+    """The variance of a score near each query; shape (q, m).
+
+    A model's variance over all rows counts for `_VARIANCE_WEIGHT` measurements more.
+    """
+    support = tally.support
+    spread = tally.mean_square - tally.mean * tally.mean
+    variance: NDArray[np.float64] = (
+        support * spread + _VARIANCE_WEIGHT * ballots.score_variance
+    ) / (support + _VARIANCE_WEIGHT)
+    return np.maximum(variance, 0.0)
 
 
 def kernel_weights(similarities: NDArray[np.float64], knn: KNN) -> NDArray[np.float64]:
@@ -211,6 +239,19 @@ def shrunk_scores(tally: Tally, shrinkage: float) -> NDArray[np.float64]:
     if shrinkage == 0.0:
         return np.where(tally.support > 0, tally.mean, np.nan)
     return (tally.support * tally.mean + shrinkage * tally.prior) / (tally.support + shrinkage)
+
+
+def _array(
+    arrays: Mapping[str, NDArray[np.generic]], name: str, count: int, what: str
+) -> NDArray[np.generic]:
+    found = arrays.get(name)
+    if found is None or found.shape != (count,):
+        shape = "none" if found is None else str(found.shape)
+        raise EstimatorError(
+            f"the vote over {count} {what} needs an array `{name}` with as many numbers; found "
+            f"{shape}; fit the router anew"
+        )
+    return found
 
 
 def fixed(knn: KNN, **settings: Setting) -> KNN:

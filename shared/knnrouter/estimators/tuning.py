@@ -9,10 +9,14 @@ and changes no choice). Where no row measures two models, it is the squared erro
 Among the settings whose loss is within one standard error of the least, the one with the most
 shrinkage is taken, and of these the middle one by k and smoothness: the rule of Breiman et al.
 1984, section 3.4.3. Data that cannot tell two settings apart should not decide for the bolder.
+
+The same rows tell how far the truth strays from the prior (`prior_variance`), which the standard
+errors need: what shrinkage does to the choice says little about how right the prior is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -21,11 +25,11 @@ from numpy.typing import NDArray
 
 from knnrouter.neighbors import Neighbors
 
-from .ballots import Ballots, exact_scores, shrunk_means
+from .ballots import PRIOR_WEIGHT, Ballots, Tally, exact_scores, shrunk_means
 from .base import Evidence
-from .knn import KNN, fixed, kernel_weights, shrunk_scores
+from .knn import KNN, fixed, kernel_weights, local_variance, shrunk_scores
 
-__all__ = ["tuned"]
+__all__ = ["prior_variance", "tuned"]
 
 NEIGHBORS = (16, 32, 64, 128)
 KERNELS: tuple[tuple[str, float], ...] = (
@@ -65,6 +69,45 @@ def tuned(knn: KNN, evidence: Evidence, ballots: Ballots, *, seed: int) -> KNN:
         return fixed(knn, **few)
     losses = np.stack(_losses(grid, left_out, ballots))
     return _most_shrunk(grid, losses, evidence.records.weights[rows])
+
+
+def prior_variance(
+    knn: KNN, evidence: Evidence, ballots: Ballots, *, seed: int
+) -> NDArray[np.float64]:
+    """How far a model's true mean in a neighborhood is from its prior, squared, on average.
+
+    By moments (DerSimonian & Laird 1986): the squared distance of the vote from the prior, of rows
+    that are left out, less what chance in both explains. With v the local variance, e the support
+    and u the prior's uncertainty, that is v (1 / e + u) less twice their covariance, v u, since
+    the neighbors' scores are part of their tasks' means. What the shrinkage itself says, v /
+    shrinkage, counts for `PRIOR_WEIGHT` measurements; where no row can be left out, it is all
+    there is.
+
+    Args:
+        knn: Settings, none of them "auto".
+        evidence: What they were chosen on; `n` rows.
+        ballots: The ballots of the same records.
+        seed: Draws the rows to leave out, as for `tuned`.
+
+    Returns:
+        Shape (m,), at least 0; 0 with a shrinkage of 0, which asks no prior; NaN for a model that
+        was never measured.
+    """
+    shrinkage = float(knn.shrinkage)
+    if shrinkage == 0.0:
+        return np.zeros(ballots.models)
+    excess, weight = np.zeros(ballots.models), np.zeros(ballots.models)
+    drawn = _drawn(len(evidence.records), seed)
+    left_out = _LeftOut.of(evidence, ballots, drawn, int(knn.k))
+    for part, tally in [] if left_out is None else _tallies(knn, left_out, ballots):
+        voted = tally.support > 0
+        chance = 1.0 / np.where(voted, tally.support, 1.0) - tally.prior_uncertainty
+        apart = (tally.mean - tally.prior) ** 2 - local_variance(tally, ballots) * chance
+        excess += (part.weights[:, None] * np.where(voted, apart, 0.0)).sum(axis=0)
+        weight += (part.weights[:, None] * voted).sum(axis=0)
+    assumed = PRIOR_WEIGHT * ballots.score_variance / shrinkage
+    variance: NDArray[np.float64] = (excess + assumed) / (weight + PRIOR_WEIGHT)
+    return np.maximum(variance, 0.0)
 
 
 def _grid(knn: KNN, rows: int) -> list[KNN]:
@@ -113,6 +156,9 @@ class _LeftOut:
     scores: NDArray[np.float64]
     """What the models really scored; shape (b, m)."""
 
+    weights: NDArray[np.float64]
+    """How many measurements each row stands for; shape (b,)."""
+
     neighbors: Neighbors
     """The nearest other rows; where too few have another text, the last ones are to be skipped."""
 
@@ -144,6 +190,7 @@ class _LeftOut:
         tasks = ballots.task_means.task_of
         return cls(
             scores=exact_scores(evidence.records)[rows],
+            weights=evidence.records.weights[rows],
             neighbors=near,
             counts=~np.take_along_axis(same, order, axis=1),
             own_task=tasks[near.rows] == tasks[rows][:, None],
@@ -158,6 +205,7 @@ class _LeftOut:
         near = self.neighbors.first(k)
         return _LeftOut(
             scores=self.scores[start:stop],
+            weights=self.weights[start:stop],
             neighbors=Neighbors(
                 rows=near.rows[start:stop], similarities=near.similarities[start:stop]
             ),
@@ -210,21 +258,27 @@ def _losses_of_vote(
     alike: list[KNN], left_out: _LeftOut, ballots: Ballots
 ) -> list[NDArray[np.float64]]:
     """The losses of settings that differ in their shrinkage only: one count of votes for all."""
-    k = int(alike[0].k)
-    step = max(1, _CELLS // (k * ballots.models))
     comparing = bool((np.count_nonzero(~np.isnan(left_out.scores), axis=1) > 1).any())
     parts = []
+    for part, tally in _tallies(alike[0], left_out, ballots):
+        scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
+        parts.append([_loss(each, part.scores, comparing=comparing) for each in scores])
+    return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
+
+
+def _tallies(knn: KNN, left_out: _LeftOut, ballots: Ballots) -> Iterator[tuple[_LeftOut, Tally]]:
+    """Some of the rows at a time, and the votes on them, their own part taken out of the prior."""
+    k = int(knn.k)
+    step = max(1, _CELLS // (k * ballots.models))
     for start in range(0, len(left_out), step):
         part = left_out.part(start, start + step, k)
-        kernel = kernel_weights(part.neighbors.similarities, alike[0]) * part.counts
+        kernel = kernel_weights(part.neighbors.similarities, knn) * part.counts
         with np.errstate(divide="ignore", invalid="ignore"):
             tally = ballots.tally(part.neighbors.rows, kernel)
         weight = kernel * ballots.weights[part.neighbors.rows]
         own = (weight * part.own_task).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
         np.subtract(tally.prior, own[:, None] * part.correction, out=tally.prior)
-        scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
-        parts.append([_loss(each, part.scores, comparing=comparing) for each in scores])
-    return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
+        yield part, tally
 
 
 def _loss(

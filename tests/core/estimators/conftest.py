@@ -61,13 +61,68 @@ def weighted_mean(pairs):
     return sum(w * v for w, v in pairs) / total if total > 0 else NAN
 
 
-def vote(records, task_of, near, knn, means=None):
-    """The estimate of one query from its neighbors: `near` holds (similarity, row)."""
+def vote(records, task_of, near, knn, means=None, strays=None):
+    """The estimate of one query from its neighbors: `near` holds (similarity, row).
+
+    Without `strays`, the prior variance of each model, there is no standard error.
+    """
     scores, weights = plain(records.scores), records.weights.tolist()
     means = means or task_means(scores, weights, task_of)
     k = kernel([s for s, _ in near], knn)
     votes = [(weights[row] * k[i], k[i], row) for i, (_, row) in enumerate(near)]
-    return [_one(records, scores, weights, task_of, votes, knn, means, a) for a in _models(records)]
+    found = [
+        _one(records, scores, weights, task_of, votes, knn, means, a) for a in _models(records)
+    ]
+    for one, stray in zip(found, strays or [NAN] * len(found), strict=True):
+        one.stderr = _stderr(one, stray, knn.shrinkage)
+    return found
+
+
+def _stderr(one, stray, s):
+    if one.support + s == 0:
+        return NAN
+    # The estimate is vote * mean + rest * prior. By chance alone the mean varies by v / support,
+    # the prior by v * doubt, and so do both together: the neighbors are part of their tasks.
+    vote, rest = one.support / (one.support + s), s / (one.support + s)
+    chance = 2 * vote * rest * one.doubt + rest**2 * one.doubt
+    if one.support > 0:
+        chance += vote**2 / one.support
+    return math.sqrt(one.variance * chance + rest**2 * stray)
+
+
+def prior_variance(records, vectors, task_of, knn):
+    """How far the truth strays from each model's prior: what chance leaves of their distances."""
+    models, s = _models(records), knn.shrinkage
+    scores, weights = plain(records.scores), records.weights.tolist()
+    everything = [_variance(scores, weights, a) for a in models]
+    apart = [[(PRIOR, variance / s if s else 0.0)] for variance in everything]
+    for row in range(len(records)) if s else ():
+        near, means = left_out(records, vectors, task_of, row, knn)
+        for a, one in enumerate(vote(records, task_of, near, knn, means)):
+            if one.support > 0:
+                chance = one.variance * (1 / one.support - one.doubt)
+                apart[a].append((weights[row], (one.mean - one.prior) ** 2 - chance))
+    found = [weighted_mean(each) for each in apart]
+    return [NAN if math.isnan(each) else max(each, 0.0) for each in found]
+
+
+def left_out(records, vectors, task_of, row, knn):
+    """The neighbors of a row, without all rows of its text, and the tasks' means.
+
+    The approximation that `tuning` states: the row's own task is averaged without these rows, the
+    means over all tasks, and other tasks, with them.
+    """
+    text = records.queries[row]
+    same = {
+        other
+        for other, its in enumerate(records.queries)
+        if other == row or (text is not None and its == text)
+    }
+    scores, weights = plain(records.scores), records.weights.tolist()
+    means = task_means(scores, weights, task_of)
+    left = task_means(scores, weights, task_of, without=same)
+    means.means.update({k: mean for k, mean in left.means.items() if k[0] == task_of[row]})
+    return nearest(vectors, vectors[row], knn.k, without=same), means
 
 
 def _models(records):
@@ -90,14 +145,13 @@ def _one(records, scores, weights, task_of, votes, knn, means, a):
     s = knn.shrinkage
     score = NAN if support + s == 0 else (support * mean + (s * prior if s else 0)) / (support + s)
     variance = (support * spread + VARIANCE * _variance(scores, weights, a)) / (support + VARIANCE)
-    stderr = NAN
-    if support + s > 0:
-        share = s / (support + s)
-        stderr = math.sqrt(max(variance, 0) * (1 / (support + s) + share**2 * doubt))
     return SimpleNamespace(
         score=score,
         support=support,
-        stderr=stderr,
+        mean=mean,
+        prior=prior,
+        doubt=doubt,
+        variance=max(variance, 0.0) if variance == variance else NAN,
         costs=_side(records.costs, votes, a),
         input_tokens=_side(records.input_tokens, votes, a),
         output_tokens=_side(records.output_tokens, votes, a),
@@ -161,8 +215,10 @@ def twin():
     return SimpleNamespace(
         evidence=evidence,
         kernel=kernel,
+        left_out=left_out,
         nearest=nearest,
         plain=plain,
+        prior_variance=prior_variance,
         random_records=random_records,
         task_means=task_means,
         unit=unit,

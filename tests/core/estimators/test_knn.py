@@ -99,6 +99,8 @@ def test_restoring_without_its_arrays(twin):
         FIXED.restore(evidence, {})
     with pytest.raises(EstimatorError, match=r"found \(2,\)"):
         FIXED.restore(evidence, {"task_of": np.zeros(2, np.int64)})
+    with pytest.raises(EstimatorError, match=r"over 2 models needs an array `prior_variance`"):
+        FIXED.restore(evidence, {"task_of": np.zeros(3, np.int64)})
 
 
 def test_from_settings():

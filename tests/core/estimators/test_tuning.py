@@ -14,21 +14,9 @@ NAN = float("nan")
 
 def slow_loss(twin, records, vectors, task_of, row, knn):
     """Vote on one row without it and all rows of its text, and see how far off that is."""
-    text = records.queries[row]
-    same = {
-        other
-        for other, its in enumerate(records.queries)
-        if other == row or (text is not None and its == text)
-    }
-    near = twin.nearest(vectors, vectors[row], knn.k, without=same)
-    scores, weights = twin.plain(records.scores), records.weights.tolist()
-    # The approximation that `tuning` states: the row's own task is averaged without these rows, the
-    # means over all tasks, and other tasks, with them.
-    means = twin.task_means(scores, weights, task_of)
-    left = twin.task_means(scores, weights, task_of, without=same)
-    own = {key: value for key, value in left.means.items() if key[0] == task_of[row]}
-    means.means.update(own)
+    near, means = twin.left_out(records, vectors, task_of, row, knn)
     estimates = [x.score for x in twin.vote(records, task_of, near, knn, means)]
+    scores = twin.plain(records.scores)
     return squared_error(estimates, scores[row], comparing=_comparing(scores))
 
 
@@ -314,3 +302,46 @@ class TestTasks:
         records = twin.random_records(rng, n=59, m=1, missing=0, tasks=(None,))
         vectors = twin.unit(rng.normal(size=(59, 3)))
         assert set(task_numbers(twin.evidence(records, vectors)).tolist()) == {0}
+
+
+class TestPriorVariance:
+    """How far the truth strays from what is known of the tasks."""
+
+    def strays(self, twin, records, vectors, **settings):
+        knn = KNN(**{"k": 1, "weights": "uniform", "shrinkage": 4.0} | settings)
+        return knn.fit(twin.evidence(records, vectors)).arrays["prior_variance"]
+
+    def test_hand_worked(self, twin):
+        pair = RecordSet(ids=("n", "e"), models=("a",), scores=[[1], [0]], tasks=("t", "t"))
+        # Left out, each row sees the other: votes 0 and 1. The overall mean is 1/2; the task's mean
+        # without the row is (0 + 10) / 21 or (1 + 10) / 21, and uncertain by 1/22; the distance
+        # from the vote 10/21. The local variance is 10/11 of 1/4, as one vote has no spread.
+        apart = (10 / 21) ** 2 - 10 / 44 * (1 - 1 / 22)
+        expected = (2 * apart + 20 * (1 / 4) / 4) / 22
+        assert self.strays(twin, pair, np.eye(2, dtype=np.float32)) == pytest.approx([expected])
+
+    def test_one_row_says_what_its_shrinkage_says(self, twin):
+        one = RecordSet(ids=("n",), models=("a", "b"), scores=[[0.5, NAN]], weights=[4.0])
+        found = self.strays(twin, one, np.eye(1, dtype=np.float32))
+        assert found == pytest.approx([(0.5 - 0.25) / 4, NAN], nan_ok=True)
+
+    def test_no_prior_no_straying(self, twin):
+        pair = RecordSet(ids=("n", "e"), models=("a",), scores=[[1], [0]], tasks=("t", "t"))
+        assert self.strays(twin, pair, np.eye(2, dtype=np.float32), shrinkage=0.0) == [0.0]
+
+    @pytest.mark.parametrize("swing", [0.0, 0.2, 0.4])
+    def test_what_was_put_in_is_found(self, twin, swing):
+        """One task, in which the chance of a right answer swings with the direction."""
+        rng = np.random.default_rng(3)
+        n = 1000
+        angle = rng.uniform(0, 2 * np.pi, n)
+        vectors = twin.unit(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+        right = rng.random(n) < 0.5 + swing * np.cos(angle)
+        records = RecordSet(
+            ids=[str(row) for row in range(n)],
+            models=("a",),
+            scores=right[:, None].astype(float),
+            tasks=["t"] * n,
+        )
+        found = self.strays(twin, records, vectors, k=30, shrinkage=100.0)
+        assert found == pytest.approx([swing**2 / 2], abs=0.006)  # the mean of (swing cos)²

@@ -37,8 +37,6 @@ class LookedUp:
     queries: Sequence[Query]
     notes: Sequence[tuple[str, ...]]
     """What to note of each query."""
-    known: Sequence[bool]
-    """Whether the embedder knows a word of the query."""
     estimates: Estimates
     costs: NDArray[np.float64]
     """By all models of the lineup; shape (q, m)."""
@@ -49,6 +47,10 @@ class LookedUp:
     """Scores, costs, standard errors, supports and similarities as plain numbers."""
     latencies: _Rows | None = field(init=False)
     """Latencies as plain numbers; None where the records hold none."""
+
+    def knows(self, row: int) -> bool:
+        """Whether the embedder knows a word of the query; else it is at similarity 0 to all."""
+        return self.rows[-1][row] != 0.0
 
     def __post_init__(self) -> None:
         found = self.estimates
@@ -119,7 +121,7 @@ class Chooser:
         query = found.queries[row]
         if query.kind != "text":
             return self._without_text(query.kind, candidates)
-        if not found.known[row]:
+        if not found.knows(row):
             return self._by_means(candidates)
         if _all_nan(candidates.scores):
             why = "the records say nothing of the models that may answer"
@@ -174,7 +176,7 @@ class _Nearby:
     models: tuple[str, ...]
 
     def __call__(self) -> tuple[Neighbor, ...]:
-        if not self.found.known[self.row]:
+        if not self.found.knows(self.row):
             return ()
         records, near = self.found.records, self.found.neighbors
         rows = near.rows[self.row]

@@ -13,6 +13,7 @@ Decided once, for every index:
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -250,7 +251,7 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
             f"queries have dimension {rows.shape[1]}, the rows of the index have {dim}; embed "
             "both with the same embedder"
         )
-    if not np.isfinite(rows).all():
+    if not math.isfinite(rows.sum()):
         raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
@@ -260,8 +261,10 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
 def _in_order(similarities: NDArray[np.float64]) -> bool:
     """Whether all are cosines that fall from one neighbor to the next, without a tie."""
     falling = similarities[:, :-1] > similarities[:, 1:]
-    bounds = (similarities[:, 0] <= 1.0) & (similarities[:, -1] >= -1.0)
-    return bool(falling.all() and bounds.all())
+    within = (
+        similarities[:, 0].max(initial=-1.0) <= 1.0 and similarities[:, -1].min(initial=1.0) >= -1.0
+    )
+    return bool(within and falling.all())
 
 
 def _ordered(

@@ -340,7 +340,6 @@ class Router:
         return LookedUp(
             queries=read,
             notes=notes,
-            known=np.asarray(vectors.any(axis=1)).tolist(),
             estimates=found,
             costs=self.lineup.costs(found, tokens),
             neighbors=near,

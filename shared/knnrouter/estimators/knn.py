@@ -196,11 +196,11 @@ class FittedKNN:
 
     def _scores(self, tally: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         shrinkage = float(self.knn.shrinkage)
-        own = 1.0 / (tally.support + shrinkage)
-        vote, rest = tally.support * own, shrinkage * own  # their parts in the estimate
-        doubt = vote * own + (1.0 - vote * vote) * tally.prior_uncertainty
+        total = tally.support + shrinkage
+        vote, rest = tally.support / total, shrinkage / total  # their parts in the estimate
+        doubt = vote / total + (1.0 - vote * vote) * tally.prior_uncertainty
         variance = local_variance(tally, self.ballots) * doubt + rest * rest * self.prior_variance
-        return shrunk_scores(tally, shrinkage), np.sqrt(variance)
+        return vote * tally.mean + rest * tally.prior, np.sqrt(variance)
 
 
 def local_variance(tally: Tally, ballots: Ballots) -> NDArray[np.float64]:
@@ -236,9 +236,8 @@ def kernel_weights(similarities: NDArray[np.float64], knn: KNN) -> NDArray[np.fl
 
 def shrunk_scores(tally: Tally, shrinkage: float) -> NDArray[np.float64]:
     """The mean of the votes, shrunk toward the prior; NaN where neither is known."""
-    if shrinkage == 0.0:
-        return np.where(tally.support > 0, tally.mean, np.nan)
-    return (tally.support * tally.mean + shrinkage * tally.prior) / (tally.support + shrinkage)
+    total = tally.support + shrinkage
+    return tally.support / total * tally.mean + shrinkage / total * tally.prior
 
 
 def _array(

@@ -261,7 +261,8 @@ def _losses_of_vote(
     comparing = bool((np.count_nonzero(~np.isnan(left_out.scores), axis=1) > 1).any())
     parts = []
     for part, tally in _tallies(alike[0], left_out, ballots):
-        scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
+        with np.errstate(invalid="ignore"):  # no vote and no shrinkage: NaN
+            scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
         parts.append([_loss(each, part.scores, comparing=comparing) for each in scores])
     return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
 

@@ -1,0 +1,297 @@
+"""What is shipped: names, imports, extras, and the wheel."""
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import knnrouter
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(knnrouter.__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], "knnrouter.")
+    if not module.name.endswith("__main__")
+)
+FOREIGN = re.compile(
+    r"^(torch|pandas|sklearn|scipy|transformers|sentence_transformers|langchain\w*|llama_index\w*)$"
+)
+each_source = pytest.mark.parametrize(
+    "source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+
+
+def run_python(code, *flags, cwd=None):
+    """The standard output of a fresh interpreter that finds knnrouter where this one does."""
+    paths = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, *flags, "-c", code],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def module_imports(tree, package):
+    """The modules that a source imports when it is imported, by their full names."""
+    for node in _at_import(tree.body):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(part for part in (above, node.module or "") if part)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _at_import(body):
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _at_import(ast.iter_child_nodes(node))
+
+
+class TestNames:
+    def test_the_names_of_the_design(self):
+        wanted = (
+            *("Router", "RecordSet", "ModelPool", "ModelSpec", "Decision", "Estimates"),
+            *("read_records", "policies", "estimators", "embedders", "evaluation", "errors"),
+        )
+        assert sorted(knnrouter.__all__) == sorted(wanted)
+
+    @pytest.mark.parametrize("name", ["knnrouter", *MODULES])
+    def test_all_names_what_exists_and_is_documented(self, name):
+        module = importlib.import_module(name)
+        assert module.__doc__, "the module has no docstring"
+        assert len(set(module.__all__)) == len(module.__all__)
+        for public in module.__all__:
+            value = getattr(module, public)
+            assert not public.startswith("_")
+            if inspect.isclass(value) or inspect.isfunction(value):
+                assert inspect.getdoc(value), public
+
+    def test_the_version_is_the_one_of_the_project(self):
+        assert knnrouter.__version__ == PROJECT["project"]["version"]
+
+    def test_it_is_typed(self):
+        assert (PACKAGE / "py.typed").is_file()
+
+
+class TestImports:
+    @each_source
+    def test_only_the_index_imports_faiss(self, source):
+        imported = {
+            alias.name.split(".")[0] if isinstance(node, ast.Import) else (node.module or "")
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        assert ("faiss" in imported) == (source.name == "index.py")
+
+    @each_source
+    def test_no_framework_when_it_is_imported(self, source):
+        parts = ("knnrouter", *source.relative_to(PACKAGE).parent.parts)
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        for name in module_imports(tree, ".".join(parts)):
+            assert not FOREIGN.match(name.split(".")[0]), name
+
+    def test_a_first_route_loads_no_framework(self):
+        code = """
+import sys
+from knnrouter import Router
+assert Router.starter().route("What is the derivative of x squared?").model
+print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+        done = run_python(code)
+        assert done.returncode == 0, done.stderr
+        loaded = done.stdout.split()
+        assert "numpy" in loaded
+        assert [name for name in loaded if FOREIGN.match(name)] == []
+
+    def test_the_command_loads_no_framework_either(self):
+        code = """
+import sys
+import knnrouter.cli
+print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+        done = run_python(code)
+        assert done.returncode == 0, done.stderr
+        assert [name for name in done.stdout.split() if FOREIGN.match(name)] == []
+
+    def test_imports_point_one_way(self):
+        layers = [
+            {"errors"},
+            {
+                *("records", "neighbors", "decision", "text", "boilerplate", "conversation"),
+                *("message_content", "yaml_nodes", "_records_faults"),
+                *("_records_parquet", "_records_sets"),
+                *(path.stem for path in PACKAGE.glob("pool*.py")),
+            },
+            {"ingest", "embedders", "index"},
+            {"vectors", "condense", "estimators"},
+            {"policies"},
+            {"lineup", "choosing", "explain", "store"},
+            {"router"},
+            {"evaluation", "cli", "__main__"},
+        ]
+        rank = {name: place for place, names in enumerate(layers) for name in names}
+        found = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()}
+        known = {"__init__", "__pycache__", "py", "starter", *rank}
+        assert found <= known, f"give {found - known} a layer"
+        wrong = []
+        for source in SOURCES:
+            inside = source.relative_to(PACKAGE)
+            here = inside.parts[0].removesuffix(".py")
+            tree = ast.parse(source.read_text(encoding="utf-8"))
+            package = ".".join(("knnrouter", *inside.parent.parts))
+            for name in module_imports(tree, package):
+                parts = name.split(".")
+                if here == "__init__" or parts[0] != "knnrouter" or parts[1] not in rank:
+                    continue
+                if rank[parts[1]] > rank[here]:
+                    wrong.append(f"{inside} imports {name}")
+        assert wrong == []
+
+    def test_shared_is_no_package_where_it_is_installed(self, tmp_path):
+        try:
+            importlib.metadata.distribution("knnrouter")
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip("knnrouter is not installed here; it runs from its sources")
+        done = run_python("import knnrouter, shared", "-I", cwd=tmp_path)
+        assert done.returncode == 1
+        assert "ModuleNotFoundError: No module named 'shared'" in done.stderr
+
+
+class TestSafety:
+    @each_source
+    def test_nothing_is_pickled_or_evaluated(self, source):
+        unsafe = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not unsafe & {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in unsafe
+            elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+                assert isinstance(node.value, ast.Constant)
+                assert node.value.value is False
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("eval", "exec")
+
+    @each_source
+    def test_no_path_of_a_machine_and_nothing_left_to_do(self, source):
+        text = source.read_text(encoding="utf-8")
+        assert not re.search(r"/(home|root|tmp|work|Users)/", text)
+        assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+
+
+def extras_in(text):
+    """The extras in `knnrouter[one,two]`."""
+    found = re.findall(r"knnrouter\[([a-z][a-z,-]*)\]", text)
+    return {extra for extras in found for extra in extras.split(",")}
+
+
+class TestExtras:
+    def test_every_extra_that_is_named_exists(self):
+        named = set()
+        for source in SOURCES:
+            text = source.read_text(encoding="utf-8")
+            named |= extras_in(text)
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError":
+                    named |= {ast.literal_eval(each.value) for each in node.keywords}
+        for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+            named |= extras_in(page.read_text(encoding="utf-8"))
+        assert "sentence-transformers" in named
+        assert named <= set(PROJECT["project"]["optional-dependencies"])
+
+    def test_all_is_every_extra(self):
+        extras = PROJECT["project"]["optional-dependencies"]
+        assert set().union(*map(extras_in, extras["all"])) == set(extras) - {"all"}
+
+    def test_every_module_that_is_imported_is_a_dependency(self):
+        brought = {  # by a dependency that cannot do without it
+            "faiss": "faiss-cpu",
+            "yaml": "pyyaml",
+            "pydantic_core": "pydantic",
+            "click": "typer",
+            "tokenizers": "model2vec",
+            "huggingface_hub": "sentence-transformers",
+            "transformers": "sentence-transformers",
+            "torch": "sentence-transformers",
+            "sentence_transformers": "sentence-transformers",
+        }
+        extras = PROJECT["project"]["optional-dependencies"].values()
+        lines = [*PROJECT["project"]["dependencies"], *(line for each in extras for line in each)]
+        stated = {re.split(r"[<>=\[ ]", line)[0] for line in lines}
+        imported = set()
+        for source in SOURCES:
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    imported.add((node.module or "").split(".")[0])
+        foreign = imported - set(sys.stdlib_module_names) - {"knnrouter", "_typeshed"}
+        assert {brought.get(name, name) for name in foreign} <= stated
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory):
+    """The files in the wheel."""
+    wheel = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    folder = str(tmp_path_factory.mktemp("dist"))
+    (path,) = wheel.WheelBuilder(str(ROOT)).build(directory=folder, versions=["standard"])
+    assert Path(path).stat().st_size < 15e6
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+class TestWheel:
+    def test_it_holds_the_package_and_its_data(self, wheel_names):
+        for path in PACKAGE.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                assert f"knnrouter/{path.relative_to(PACKAGE).as_posix()}" in wheel_names
+
+    def test_it_holds_nothing_else(self, wheel_names):
+        tops = {name.split("/")[0] for name in wheel_names}
+        version = PROJECT["project"]["version"]
+        assert tops == {"knnrouter", f"knnrouter-{version}.dist-info"}
+        assert not any(name.endswith((".pyc", ".pkl", ".ipynb")) for name in wheel_names)
+
+    def test_licences_and_notices_travel_along(self, wheel_names):
+        info = f"knnrouter-{PROJECT['project']['version']}.dist-info"
+        assert f"{info}/licenses/LICENSE" in wheel_names
+        assert any(name.endswith("starter/NOTICE") for name in wheel_names)
+        assert any(name.endswith("static_data/NOTICE") for name in wheel_names)
+
+
+def test_the_data_that_the_package_needs_lies_inside_it():
+    for name in (
+        "starter/pool.yaml",
+        "starter/NOTICE",
+        "starter/router/manifest.json",
+        "embedders/static_data/vectors.npy",
+        "embedders/static_data/tokenizer.json",
+        "embedders/static_data/NOTICE",
+    ):
+        assert (PACKAGE / name).is_file(), name
+    static = sum(path.stat().st_size for path in (PACKAGE / "embedders/static_data").iterdir())
+    assert static < 10e6

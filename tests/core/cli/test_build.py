@@ -86,6 +86,18 @@ def test_condensed(knn, work):
     assert records.weights.sum() == 6
 
 
+def test_a_seed_draws_other_clusters(knn, work):
+    rows = "".join(f"Sort {number} words in {'CD'[number % 2]}.,1,0\n" for number in range(60))
+    (work / "many.csv").write_text("query,a,b\n" + rows)
+
+    def weights(seed):
+        knn("build", "many.csv", "--out", "new", "--condense", 7, "--seed", seed)
+        return sorted(Router.load("new").records.weights)
+
+    assert weights(0) == weights(0)
+    assert len({tuple(weights(seed)) for seed in range(4)}) > 1
+
+
 def test_without_the_text(knn, work):
     knn("build", "results.csv", "--out", "new", "--no-queries")
     assert not any(b"haiku" in path.read_bytes() for path in (work / "new").iterdir())

@@ -14,11 +14,18 @@ import pytest
 from knnrouter import Router
 
 COMMAND = [sys.executable, "-W", "error", "-m", "knnrouter"]
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 COLOR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 
 
 def shell(*args, **options):
-    given = {"capture_output": True, "encoding": "utf-8", "timeout": 60, "check": False}
+    given = {
+        "capture_output": True,
+        "encoding": "utf-8",
+        "timeout": 60,
+        "check": False,
+        "env": BUFFERED,
+    }
     return subprocess.run([*COMMAND, *map(str, args)], **given | options)
 
 
@@ -70,7 +77,7 @@ def test_exit_codes_of_the_process(work):
 
 def test_piped_output_has_no_codes_and_no_cut_lines(work):
     text = "Sort an array in C."
-    ran = shell("explain", text, "--pool", "pool.yaml", env=os.environ | {"COLUMNS": "20"})
+    ran = shell("explain", text, "--pool", "pool.yaml", env=BUFFERED | {"COLUMNS": "20"})
     assert "\x1b" not in ran.stdout + ran.stderr
     assert "…" not in ran.stdout
     assert ran.stdout.splitlines()[0].endswith("]")
@@ -119,6 +126,7 @@ def test_lines_are_answered_as_they_come(work):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
+        env=BUFFERED,
     ) as process:
         for text, model in (("Sort in C.", "coder"), ("A sonnet on the sea.", "poet")):
             process.stdin.write(f"{text}\n".encode())
@@ -135,6 +143,7 @@ def test_a_reader_that_has_seen_enough(work):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=BUFFERED,
     ) as process:
         process.stdout.close()
         process.stdin.write(b"Sort in C.\n" * 10)
@@ -153,7 +162,7 @@ def test_a_full_disk(work):
 
 
 def test_characters_that_the_terminal_does_not_know(work):
-    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ascii_only = BUFFERED | {"PYTHONIOENCODING": "ascii"}
     ran = shell("route", "Sort in C.", "--router", "router", env=ascii_only)
     assert ran.returncode == 0
     assert r"1.000 \xb1 " in ran.stdout

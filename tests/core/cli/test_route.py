@@ -1,8 +1,11 @@
+import io
 import json
+import sys
 
 import pytest
 
 from knnrouter import ModelPool, Router
+from knnrouter.cli.queries import piped_lines
 
 KEYS = [
     *("id", "model", "ranking", "scores", "costs", "stderr", "support", "neighbors", "similarity"),
@@ -106,6 +109,19 @@ def test_lines_in_order(knn, work):
         "poet",
         "coder",
     ] * 2000
+
+
+def test_lines_are_read_without_marks_and_ends(monkeypatch):
+    raw = io.BytesIO("\ufeffone\r\ntwo\u2028still\n\n\ufefffour".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(raw)))
+    lines = [line for batch in piped_lines() for line in batch]
+    assert [(line.number, line.text) for line in lines] == [
+        (1, "one"),
+        (2, "two\u2028still"),
+        (3, ""),
+        (4, "\ufefffour"),
+    ]
+    assert [bool(line.problem) for line in lines] == [False, False, True, False]
 
 
 def test_lines_as_json(knn, work):

@@ -1,4 +1,4 @@
-"""RouteLLM's pair of models on MMLU: how much of the gap is recovered at which share of strong calls.
+"""RouteLLM's two models on MMLU: how much of their gap is won at which share of strong calls.
 
     python benchmarks/routellm_mmlu.py
 
@@ -102,7 +102,7 @@ def by_length(known: Embedded, split: Split) -> Floats:
     weak, strong = outcomes(known)
     lengths = np.log1p(known.lengths)
     slope = np.cov(lengths[split.train], (strong - weak)[split.train])[0, 1]
-    return lengths[split.test] * np.sign(slope)
+    return np.asarray(lengths[split.test] * np.sign(slope))
 
 
 def outcomes(known: Embedded) -> tuple[Floats, Floats]:

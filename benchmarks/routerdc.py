@@ -104,7 +104,8 @@ def outcomes(known: Embedded, tested: Embedded, asked: Options) -> dict[str, Flo
 def means_of_sets(scores: Floats, records: RecordSet) -> Floats:
     """The mean over the sets of each column's mean."""
     sets = np.array(records.tasks)
-    return np.mean([scores[sets == each].mean(axis=0) for each in np.unique(sets)], axis=0)
+    means = [scores[sets == each].mean(axis=0) for each in np.unique(sets)]
+    return np.asarray(np.mean(means, axis=0))
 
 
 def report(found: Mapping[str, Floats], records: RecordSet, asked: Options) -> None:

@@ -1,0 +1,187 @@
+"""How fast routing is, as ratios to what it is made of and to other routers, in one run.
+
+    python benchmarks/speed.py
+
+Both sides of a ratio take turns, on the same queries; a ratio is the median over the turns. The
+floor of a decision is the shipped model2vec object's own `encode` and a bare FAISS search with the
+same k: what cannot be saved. Other routers' recipes get the vectors ready-made, and so does this
+one, through an embedder that looks them up.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import faiss
+import numpy as np
+from bench import Embedded, Floats, header, options, table
+from numpy.typing import NDArray
+
+from knnrouter import Router, read_records
+from knnrouter.embedders import FunctionEmbedder, StaticEmbedder
+from knnrouter.text import read_query
+
+QUERIES = 1000
+TURNS = 15
+UNWANTED = ("torch", "pandas", "sklearn", "langchain_core", "llama_index", "transformers")
+
+START = """
+import sys, time
+start = time.perf_counter()
+import knnrouter
+router = knnrouter.Router.starter()
+router.route("Which planet is the largest?")
+took = time.perf_counter() - start
+import json
+print(json.dumps([took, sorted({name.split(".")[0] for name in sys.modules})]))
+"""
+
+
+def main() -> None:
+    asked = options(__doc__, seeds=1)
+    turns = 3 if asked.draws < 1000 else TURNS
+    known = Embedded.of(read_records(asked.file("llmrouter/routing_train.json")))
+    tested = np.random.default_rng(0).permutation(len(known.records))[:QUERIES]
+    header(f"Speed, {len(tested):,} queries, medians of {turns} turns", asked)
+    rows = [*against_floor(known, tested, turns), *against_recipes(known, tested, turns)]
+    table(["what", "ours", "theirs", "ours / theirs", "aim"], rows)
+    cold_start(turns)
+
+
+def against_floor(
+    known: Embedded, tested: NDArray[np.int64], turns: int
+) -> list[tuple[object, ...]]:
+    """The starter against encoding and searching alone."""
+    router = Router.starter()
+    texts = [known.records.queries[row] or "" for row in tested]
+    model, k = StaticEmbedder().model, router.estimator.neighbors
+    index = faiss.IndexFlatIP(router.evidence.vectors.shape[1])
+    index.add(np.ascontiguousarray(router.evidence.vectors))
+
+    def floor(some: list[str]) -> None:
+        index.search(np.ascontiguousarray(model.encode(some), dtype=np.float32), k)
+
+    def each(do: Callable[[str], object]) -> Callable[[], None]:
+        def run() -> None:
+            for text in texts:
+                do(text)
+
+        return run
+
+    return [
+        row(
+            "route on the starter / model2vec and FAISS, a query",
+            *turn_about(each(router.route), each(lambda text: floor([text])), turns, len(texts)),
+            "≤ 1.5",
+        ),
+        row(
+            f"route_many on the starter / the same, {len(texts):,} at once",
+            *turn_about(lambda: router.route_many(texts), lambda: floor(texts), turns, len(texts)),
+            "≤ 1.2",
+        ),
+    ]
+
+
+def against_recipes(
+    known: Embedded, tested: NDArray[np.int64], turns: int
+) -> list[tuple[object, ...]]:
+    """Everything after embedding, against what other routers do with the same vectors."""
+    rest = np.setdiff1d(np.arange(len(known.records)), tested)
+    texts = [known.records.queries[row] or "" for row in tested]
+    queries, evidence = known.vectors[tested], known.evidence(rest)
+    place = {read_query(query).text: row for row, query in enumerate(known.records.queries)}
+    embedder = FunctionEmbedder(
+        lambda some: known.vectors[[place[text] for text in some]],
+        dim=known.vectors.shape[1],
+        id="looked up",
+    )
+    router = Router.fit(evidence.records, embedder=embedder)
+    k, scores = router.estimator.neighbors, evidence.records.scores
+    return [
+        row(
+            f"route_many without embedding / {name}",
+            *turn_about(lambda: router.route_many(texts), recipe, turns, len(texts)),
+            "< 1",
+        )
+        for name, recipe in (
+            ("RouterBench's recipe", routerbench(evidence.vectors, scores, queries, k)),
+            ("ulab LLMRouter's recipe", ulab(evidence.vectors, scores, queries)),
+        )
+    ]
+
+
+def routerbench(
+    vectors: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    k: int,
+) -> Callable[[], object]:
+    """RouterBench: scikit-learn's neighbors by cosine, the mean of each model by pandas."""
+    import pandas as pd
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbors = NearestNeighbors(n_neighbors=k, metric="cosine").fit(vectors)
+    measured = pd.DataFrame(scores)
+
+    def run() -> object:
+        rows = neighbors.kneighbors(queries, return_distance=False)
+        votes = measured.iloc[rows.ravel()]
+        means = votes.groupby(np.repeat(np.arange(len(queries)), k)).mean()
+        return means.idxmax(axis=1)
+
+    return run
+
+
+def ulab(
+    vectors: NDArray[np.float32], scores: NDArray[np.float32], queries: NDArray[np.float32]
+) -> Callable[[], object]:
+    """LLMRouter of ulab: scikit-learn's classifier of each query's best model, five neighbors."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    classifier = KNeighborsClassifier(n_neighbors=5).fit(vectors, scores.argmax(axis=1))
+    return lambda: classifier.predict(queries)
+
+
+def turn_about(
+    ours: Callable[[], object], theirs: Callable[[], object], turns: int, queries: int
+) -> tuple[Floats, Floats]:
+    """Microseconds a query of each turn, both sides in turn, after one turn to warm up."""
+    took = np.array([(seconds(ours), seconds(theirs)) for _ in range(turns + 1)])[1:]
+    microseconds = 1e6 * took / queries
+    return microseconds[:, 0], microseconds[:, 1]
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def row(what: str, ours: Floats, theirs: Floats, aim: str) -> tuple[object, ...]:
+    ratio = f"{np.median(ours / theirs):.2f}"
+    return what, f"{np.median(ours):.0f} µs", f"{np.median(theirs):.0f} µs", ratio, aim
+
+
+def cold_start(turns: int) -> None:
+    """Import, load the starter and route once, in processes of their own."""
+    ran = [fresh() for _ in range(min(turns, 5))]
+    took = sorted(seconds for seconds, _ in ran)
+    found = sorted(set(UNWANTED).intersection(*(modules for _, modules in ran)))
+    print(f"\nImport, starter and first decision in a fresh process: {took[0]:.2f} s at best,")
+    print(f"{took[len(took) // 2]:.2f} s in the middle of {len(took)} (aim: below 0.8 s).")
+    print(f"Of {', '.join(UNWANTED)} it loads: {', '.join(found) or 'none'}.")
+
+
+def fresh() -> tuple[float, Sequence[str]]:
+    """How many seconds it took, and which packages were loaded."""
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    took, modules = json.loads(done.stdout)
+    return took, modules
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from knnrouter.errors import (
     EmbedderError,
     EmbedderMismatchError,
     EmptyPoolError,
+    EstimatorError,
     NoTextError,
     PolicyError,
     PoolError,
@@ -506,6 +507,74 @@ class TestFit:
         with pytest.raises(dataclasses.FrozenInstanceError):
             router.embedder = None
         assert not router.records.scores.flags.writeable
+
+
+class LengthEmbedder:
+    """An embedder of one's own: no base class, a window of eight characters."""
+
+    id = "length"
+    dim = 2
+
+    def embed(self, texts):
+        rows = [[len(text), 1.0] for text in texts]
+        return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
+
+    def clip(self, text):
+        return text if len(text) <= 8 else f"{text[:4]}\n{text[-3:]}"
+
+
+class Coin:
+    """An estimator of one's own: what a model scored on the nearest row, and nothing else."""
+
+    neighbors = 1
+    settings = {"kind": "coin"}
+    arrays = {}
+
+    def __init__(self, records=None):
+        self.records = records
+
+    def fit(self, evidence, *, seed=0):
+        return Coin(evidence.records)
+
+    def restore(self, evidence, arrays):
+        return Coin(evidence.records)
+
+    def estimate(self, vectors, neighbors):
+        scores = self.records.scores[neighbors.rows[:, 0]].astype(float)
+        return Estimates(
+            models=self.records.models,
+            scores=scores,
+            costs=np.full_like(scores, NAN),
+            stderr=np.full_like(scores, NAN),
+            support=np.ones_like(scores),
+            similarity=neighbors.similarities[:, 0],
+        )
+
+
+class TestPartsOfOnesOwn:
+    @pytest.fixture
+    def own(self):
+        records = RecordSet(
+            ids=("short", "long"), queries=("ab", "abcdefgh"), models=("s", "l"), scores=np.eye(2)
+        )
+        return Router.fit(records, embedder=LengthEmbedder(), estimator=Coin())
+
+    def test_they_need_no_base_class(self, own):
+        assert [own.route(text).model for text in ("xy", "xyzxyzxy")] == ["s", "l"]
+        found = own.route("xy")
+        assert found.scores == {"s": 1.0, "l": 0.0}
+        assert len(found.neighbors) == 1
+        assert str(found) == "s: best expected score [score 1.000, nearest 1.00]"
+
+    def test_their_window_is_told(self, own):
+        assert own.route("x" * 8).notes == ()
+        (note,) = own.route("x" * 900).notes
+        assert note.startswith("of 900 characters, the first and last 8 or so were read;")
+
+    def test_an_estimator_that_is_not_known_when_it_is_loaded(self, own, tmp_path):
+        own.save(tmp_path)
+        with pytest.raises(EstimatorError, match="estimator kind is 'coin'; known kinds: knn"):
+            Router.load(tmp_path, embedder=LengthEmbedder())
 
 
 class TestDecisionsTravel:

@@ -54,8 +54,14 @@ class LookedUp:
 
     def __post_init__(self) -> None:
         found = self.estimates
-        arrays = (found.scores, self.costs, found.stderr, found.support, found.similarity)
-        object.__setattr__(self, "rows", tuple(array.tolist() for array in arrays))
+        rows = (
+            found.scores.tolist(),
+            self.costs.tolist(),
+            found.stderr.tolist(),
+            found.support.tolist(),
+            found.similarity.tolist(),
+        )
+        object.__setattr__(self, "rows", rows)
         latency = found.latency_ms
         object.__setattr__(self, "latencies", None if latency is None else latency.tolist())
 

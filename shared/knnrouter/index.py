@@ -175,7 +175,7 @@ class FaissIndex:
         rows, similarities = rows[:, :k], similarities[:, :k]
         if fetch < self._size:
             open_ = coarse[:, -1] + _MARGIN >= similarities[:, -1]
-            if open_.any():
+            if True in open_.tolist():
                 wider = self._settled(queries[open_], k, min(2 * fetch, self._size))
                 rows[open_], similarities[open_] = wider.rows, wider.similarities
         return Neighbors(rows=rows, similarities=similarities)
@@ -251,7 +251,7 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
             f"queries have dimension {rows.shape[1]}, the rows of the index have {dim}; embed "
             "both with the same embedder"
         )
-    if not math.isfinite(rows.sum()):
+    if not math.isfinite(np.vdot(rows, rows)):
         raise EmbedderError("a query's vector holds NaN or infinity; an embedder gives finite rows")
     if k < 1:
         raise ValueError(f"k is {k}; it must be at least 1")
@@ -260,11 +260,9 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
 
 def _in_order(similarities: NDArray[np.float64]) -> bool:
     """Whether all are cosines that fall from one neighbor to the next, without a tie."""
-    falling = similarities[:, :-1] > similarities[:, 1:]
-    within = (
-        similarities[:, 0].max(initial=-1.0) <= 1.0 and similarities[:, -1].min(initial=1.0) >= -1.0
-    )
-    return bool(within and falling.all())
+    tops, ends = similarities[:, 0].tolist(), similarities[:, -1].tolist()
+    within = all(top <= 1.0 for top in tops) and all(end >= -1.0 for end in ends)
+    return within and bool((similarities[:, :-1] > similarities[:, 1:]).all())
 
 
 def _ordered(

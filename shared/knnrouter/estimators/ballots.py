@@ -185,7 +185,9 @@ class Ballots:
         measured = blocks[:, 0]
         means = blocks[:, 1:3] / np.maximum(blocks[:, :1], _TINY)
         priors = blocks[:, 3:5] / total[:, :, None]
-        if not total.all():  # no neighbor carries weight: nothing is known of the neighborhood
+        if (
+            0.0 in total[:, 0].tolist()
+        ):  # no neighbor carries weight: nothing is known of the neighborhood
             unknown = np.stack((self.task_means.overall, np.full(self.models, 1.0 / PRIOR_WEIGHT)))
             priors = np.where(total[:, :, None] > 0, priors, unknown)
         return Tally(

@@ -175,8 +175,9 @@ class FittedKNN:
         estimates are the models' overall means, its support is 0.
         """
         near = neighbors.first(self.neighbors)
+        nearest = _nearest(near)
         kernel = kernel_weights(near.similarities, self.knn)
-        if not near.similarities[:, :1].all():  # a zero query is at similarity 0 to everything
+        if 0.0 in nearest.tolist():  # a zero query is at similarity 0 to everything
             kernel = kernel * np.asarray(vectors.any(axis=1))[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):  # NaN is the documented answer
             tally = self.ballots.tally(near.rows, kernel)
@@ -188,7 +189,7 @@ class FittedKNN:
             stderr=stderr,
             costs=np.full_like(scores, np.nan) if costs is None else costs,
             support=tally.support,
-            similarity=_nearest(near),
+            similarity=nearest,
             input_tokens=tally.side.get("input_tokens"),
             output_tokens=tally.side.get("output_tokens"),
             latency_ms=tally.side.get("latency_ms"),

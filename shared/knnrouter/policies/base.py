@@ -99,17 +99,18 @@ def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
         >>> ranked(three, (0.5, 0.5, float("nan")))
         ('b', 'a', 'c')
     """
-    places = sorted(range(len(utility)), key=lambda place: -utility[place])
-    if not _parted([utility[place] for place in places]):
+    rising = [-value for value in utility]
+    places = sorted(range(len(rising)), key=rising.__getitem__)
+    if not _parted([rising[place] for place in places]):
         places = _by_rule(candidates, utility)
-    return tuple(candidates.models[place] for place in places)
+    return tuple([candidates.models[place] for place in places])
 
 
-def _parted(falling: Sequence[float]) -> bool:
-    """Whether all values are numbers, and each is clearly below the one before."""
-    last = falling[0] + 1.0
-    for value in falling:
-        if not value < last - _TIE:
+def _parted(rising: Sequence[float]) -> bool:
+    """Whether all values are numbers, and each is clearly above the one before."""
+    last = -math.inf
+    for value in rising:
+        if not value > last + _TIE:
             return False
         last = value
     return True

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from knnrouter.evaluation import Interval, bootstrap, paired_bootstrap
+
+
+def test_the_interval_is_that_of_a_mean():
+    values = np.random.default_rng(0).normal(0.3, 1.0, 900)
+    found = paired_bootstrap(values, np.zeros(900), draws=4000)
+    error = values.std() / 30
+    assert found.estimate == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.005)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.005)
+    narrower = paired_bootstrap(values, np.zeros(900), draws=4000, confidence=0.5)
+    assert narrower.high - narrower.low == pytest.approx(2 * 0.674 * error, abs=0.004)
+
+
+def test_what_is_hard_for_both_cancels_out():
+    hardness = np.random.default_rng(1).normal(size=400)
+    found = paired_bootstrap(hardness + 0.01, hardness)
+    assert (found.low, found.high) == pytest.approx((0.01, 0.01))
+    assert found.excludes(0.0)
+
+
+def test_it_covers_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    runs = [paired_bootstrap(rng.normal(size=60), np.zeros(60), draws=400) for _ in range(300)]
+    covered = np.mean([not run.excludes(0.0) for run in runs])
+    assert 0.90 <= covered <= 0.98
+
+
+def test_groups_count_alike_whatever_their_size():
+    ours, groups = [1.0] * 90 + [0.0] * 10, ["large"] * 90 + ["small"] * 10
+    found = paired_bootstrap(ours, np.zeros(100), groups=groups)
+    assert found == Interval(0.5, 0.5, 0.5)  # neither set varies within itself
+    assert paired_bootstrap(ours, np.zeros(100)).estimate == pytest.approx(0.9)
+
+
+def test_any_figure():
+    values = np.arange(50.0)
+    found = bootstrap(lambda rows: float(np.median(values[rows])), 50, draws=300)
+    assert found.estimate == 24.5
+    assert 10 < found.low < 24.5 < found.high < 40
+    as_mean = bootstrap(lambda rows: float(values[rows].mean()), 50, draws=300, seed=4)
+    again = bootstrap(lambda rows: float(values[rows].mean()), 50, draws=300, seed=4)
+    assert as_mean == again
+    assert as_mean != bootstrap(lambda rows: float(values[rows].mean()), 50, draws=300, seed=5)
+
+
+def test_excludes_is_about_both_ends():
+    interval = Interval(0.2, 0.1, 0.3)
+    assert [interval.excludes(value) for value in (0.05, 0.1, 0.2, 0.3, 0.35)] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "message"),
+    [
+        ([0.1, np.nan], r"shape \(2,\) and 1 NaN; give one number a query, .*leave out"),
+        ([[0.1, 0.2]], r"shape \(1, 2\) and 0 NaN"),
+    ],
+)
+def test_bad_outcomes(ours, message):
+    with pytest.raises(ValueError, match=message):
+        paired_bootstrap(ours, [0.0, 0.0])
+
+
+def test_nothing_to_draw():
+    with pytest.raises(ValueError, match=r"shape \(0,\)"):
+        paired_bootstrap([], [])

@@ -46,7 +46,7 @@ class Options:
         return found
 
 
-def options(about: str | None, *, seeds: int = 5) -> Options:
+def options(about: str | None, *, seeds: int = 5, draws: int = 1000) -> Options:
     """Read the command line; `--quick` is one seed and fewer draws."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     beside = Path(os.environ.get("KNNROUTER_DATA", BESIDE))
@@ -55,7 +55,7 @@ def options(about: str | None, *, seeds: int = 5) -> Options:
     parser.add_argument("--quick", action="store_true", help="one seed, few draws")
     given = parser.parse_args()
     count = 1 if given.quick else given.seeds
-    return Options(data=given.data, seeds=tuple(range(count)), draws=50 if given.quick else 1000)
+    return Options(data=given.data, seeds=tuple(range(count)), draws=50 if given.quick else draws)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

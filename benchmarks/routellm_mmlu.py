@@ -41,7 +41,7 @@ OURS = "knnrouter, defaults"
 
 
 def main() -> None:
-    asked = options(__doc__)
+    asked = options(__doc__, draws=500)
     known = pair(asked)
     learn = min(LEARN, len(known.records) // 2)
     runs = [run(known, draw(known.records, learn, seed=seed), seed) for seed in asked.seeds]
@@ -150,7 +150,7 @@ def interval(
                     total += sign * apgr(strong_fraction_curve(preference, *pair))
         return total / len(runs)
 
-    return bootstrap(mean, len(weak), draws=asked.draws // 2)
+    return bootstrap(mean, len(weak), draws=asked.draws)
 
 
 if __name__ == "__main__":

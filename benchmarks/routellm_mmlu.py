@@ -41,7 +41,7 @@ OURS = "knnrouter, defaults"
 
 
 def main() -> None:
-    asked = options(__doc__, draws=500)
+    asked = options(__doc__, draws=300)
     known = pair(asked)
     learn = min(LEARN, len(known.records) // 2)
     runs = [run(known, draw(known.records, learn, seed=seed), seed) for seed in asked.seeds]

@@ -1,0 +1,187 @@
+"""The benchmarks run from end to end, on files made up here, and print what they should."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SUBJECTS = {
+    "rivers": "How long is river number {} from its source to the sea?",
+    "proofs": "Prove the lemma about prime number {} by induction.",
+    "rhymes": "Write a verse of {} lines that rhymes with moon.",
+}
+
+
+def outcomes(rng, subject, models):
+    """Model i is good at subject i; the last one is good at everything."""
+    place = list(SUBJECTS).index(subject)
+    rates = [0.9 if each in (place, models - 1) else 0.4 for each in range(models)]
+    return (rng.random(models) < rates).astype(float).tolist()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    write_routellm(folder / "routellm" / "mmlu", rng)
+    write_llmrouter(folder / "llmrouter", rng)
+    write_routerdc(folder / "routerdc", rng)
+    return folder
+
+
+def write_routellm(folder, rng):
+    folder.mkdir(parents=True)
+    for subject, text in SUBJECTS.items():
+        lines = ["prompt,mistralai/Mixtral-8x7B-Instruct-v0.1,gpt-4-1106-preview"]
+        for number in range(60):
+            weak = bool(rng.random() < (0.9 if subject == "rivers" else 0.3))
+            strong = bool(rng.random() < 0.9)
+            lines.append(f"{text.format(number)},{weak},{strong}")
+        (folder / f"mmlu_{subject}.csv").write_text("\n".join(lines) + "\n")
+    left_out = {"train_prompt": "", "eval_prompt": SUBJECTS["rivers"].format(0)}
+    (folder / "contaminated_prompts.jsonl").write_text(json.dumps(left_out) + "\n")
+
+
+def write_llmrouter(folder, rng):
+    folder.mkdir()
+    models = ["river-model", "proof-model", "rhyme-model"]
+    rows = [
+        {"question": text.format(number), "scores": dict(zip(models, scores, strict=True))}
+        for subject, text in SUBJECTS.items()
+        for number in range(50)
+        for scores in [outcomes(rng, subject, 3)]
+    ]
+    (folder / "routing_train.json").write_text(json.dumps(rows))
+    tasks = [
+        json.dumps({"query": text.format(number), "task_name": subject})
+        for subject, text in SUBJECTS.items()
+        for number in range(50)
+    ]
+    (folder / "query_train.jsonl").write_text("\n".join(tasks) + "\n")
+    prices = {name: {"input_price": 0.1, "output_price": 0.2, "model": name} for name in models}
+    (folder / "llm_candidates.json").write_text(json.dumps(prices))
+
+
+def write_routerdc(folder, rng):
+    folder.mkdir()
+    files = [
+        *("mmlu_train", "gsm8k-train", "cmmlu_train", "arc_challenge_train", "humaneval_train"),
+        *("mmlu_test", "gsm8k-test", "cmmlu_test", "arc_challenge_test", "humaneval_test"),
+        *("MATH_prealgebra", "mbpp", "ceval"),
+    ]
+    for place, name in enumerate(files):
+        subject = list(SUBJECTS)[place % 3]
+        rows = [
+            {
+                "question": f"{SUBJECTS[subject].format(number)} ({name})",
+                "scores": dict(zip("abc", outcomes(rng, subject, 3), strict=True)),
+            }
+            for number in range(40)
+        ]
+        (folder / f"{name}.json").write_text(json.dumps(rows))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, data):
+    """Run a benchmark as its command does; its tables, row by row: cells by their column."""
+
+    def run(name, *flags):
+        monkeypatch.syspath_prepend(BENCHMARKS)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", "--data", str(data), *flags])
+        importlib.import_module(name).main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def tables(printed):
+    """Each table: what its first column names -> the other cells by their column."""
+    found, columns = [], []
+    for line in printed.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("|"):
+            columns = []
+        elif not columns:
+            columns = cells
+            found.append({})
+        elif not line.startswith("|---"):
+            found[-1][cells[0]] = dict(zip(columns[1:], cells[1:], strict=True))
+    return found
+
+
+def figure(cell):
+    return float(cell.split()[0])
+
+
+def test_routellm_mmlu(run):
+    printed = run("routellm_mmlu", "--quick")
+    assert "MMLU, 179 questions, 89 labelled at random" in printed  # one of 180 is contaminated
+    assert "`python benchmarks/routellm_mmlu.py --quick` · seeds 0" in printed
+    few, folds = tables(printed)
+    for table in (few, folds):
+        apgr = {name: figure(cells["APGR"]) for name, cells in table.items()}
+        # The weak model is only bad at two subjects of three, and the words tell which.
+        assert apgr["knnrouter, defaults"] > 0.55
+        assert 0.2 < apgr["random"] < 0.8
+        ahead = figure(table["random"]["ours is ahead by"])
+        assert ahead == pytest.approx(apgr["knnrouter, defaults"] - apgr["random"], abs=2e-4)
+        assert table["knnrouter, defaults"]["ours is ahead by"] == ""
+
+
+def test_ulab(run):
+    pytest.importorskip("sklearn", reason="another router's recipe needs scikit-learn")
+    printed = run("ulab", "--quick")
+    (table,) = tables(printed)
+    score = {name: figure(cells["mean score"]) for name, cells in table.items()}
+    task = score["best model of each task, in hindsight"]
+    assert score["best single model, in hindsight"] <= task
+    assert task <= score["best model of each query, in hindsight"]
+    assert score["random model"] < score["best single model, chosen in training"]
+    assert task - 0.05 < score["knnrouter, defaults"] <= task + 0.02
+    assert len([name for name in score if name.startswith("ulab LLMRouter's recipe")]) == 3
+    assert "Condensing each fold's evidence, in the first to " in printed
+
+
+def test_routerdc(run):
+    within, beyond = tables(run("routerdc", "--quick"))
+    assert list(within["random model"]) == [
+        *("MMLU", "GSM8K", "CMMLU", "ARC-C", "HumanEval", "average", "ours is ahead by")
+    ]
+    assert list(beyond["random model"])[:3] == ["PreAlgebra", "MBPP", "C-Eval"]
+    for table in (within, beyond):
+        for cells in table.values():
+            sets = [float(cell) for cell in list(cells.values())[:-2]]
+            assert figure(cells["average"]) == pytest.approx(np.mean(sets), abs=0.02)
+        assert (
+            figure(table["best single model, in hindsight"]["average"])
+            <= figure(table["best model of each set, in hindsight"]["average"])
+            <= figure(table["best model of each query, in hindsight"]["average"])
+        )
+
+
+def test_coverage(run):
+    printed = run("coverage", "--quick")
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| R")]
+    assert len(rows) == 12
+    for row in rows:
+        covered, least, most, bare = (float(cell.strip(" |%")) for cell in row[2:])
+        assert least <= covered <= most
+        assert bare <= covered
+
+
+def test_speed(run):
+    pytest.importorskip("pandas", reason="another router's recipe needs pandas")
+    pytest.importorskip("sklearn", reason="other routers' recipes need scikit-learn")
+    printed = run("speed", "--quick")
+    (table,) = tables(printed)
+    assert len(table) == 6
+    assert all(figure(cells["ours / theirs"]) > 0 for cells in table.values())
+    assert printed.endswith("it loads: none.\n")
+
+
+def test_data_that_is_not_there(run, tmp_path):
+    with pytest.raises(SystemExit, match=r"routellm.mmlu is absent; name the folder of the real"):
+        run("routellm_mmlu", "--data", str(tmp_path))

@@ -141,10 +141,7 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
         layers = [
             {"errors"},
             {
-                *("records", "neighbors", "decision", "text", "boilerplate", "conversation"),
-                *("message_content", "yaml_nodes", "_records_faults"),
-                *("_records_parquet", "_records_sets"),
-                *(path.stem for path in PACKAGE.glob("pool*.py")),
+                *("records", "neighbors", "decision", "text", "pool"),
             },
             {"ingest", "embedders", "index"},
             {"vectors", "condense", "estimators"},

@@ -6,12 +6,13 @@ policy weighs quality against price; and every decision says why.
 
 from __future__ import annotations
 
+from knnrouter.pool import ModelPool, ModelSpec
+from knnrouter.records import RecordSet
+
 from . import embedders, errors, estimators, evaluation, policies
 from .decision import Decision
 from .estimators import Estimates
 from .ingest import read_records
-from .pool import ModelPool, ModelSpec
-from .records import RecordSet
 from .router import Router
 
 __all__ = [

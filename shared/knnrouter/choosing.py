@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.records import RecordSet
+from knnrouter.text import Query
+
 from . import policies
 from .decision import Decision, Neighbor
 from .errors import NoEvidenceError, NoTextError
@@ -22,8 +25,6 @@ from .estimators import Estimates
 from .lineup import Lineup
 from .neighbors import Neighbors
 from .policies import Candidates, Choice, Policy
-from .records import RecordSet
-from .text import Query
 
 __all__ = ["Chooser", "LookedUp"]
 

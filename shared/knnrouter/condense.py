@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._records_sets import group_means
+from knnrouter.records import FloatVector
+from knnrouter.records.sets import group_means
+
 from .errors import RecordsError
 from .index import kmeans
-from .records import FloatVector
 from .vectors import query_vectors
 
 if TYPE_CHECKING:
+    from knnrouter.records import RecordSet
+
     from .embedders.base import Embedder
-    from .records import RecordSet
 
 __all__ = ["allot", "condense"]
 
@@ -145,7 +147,7 @@ def _averages(
     group: NDArray[np.int64],
     tasks: list[str | None],
 ) -> RecordSet:
-    from .records import RecordSet
+    from knnrouter.records import RecordSet
 
     means: dict[str, Any] = {}
     for name in _MATRICES:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from knnrouter.records import Price
+
 from .decision import Decision, as_json
 from .errors import PolicyError, UnpricedError
 from .policies import (
@@ -20,7 +22,6 @@ from .policies import (
     ScoreMinusCost,
     Threshold,
 )
-from .records import Price
 
 __all__ = ["Explanation", "Flip", "explain"]
 

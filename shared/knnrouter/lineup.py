@@ -11,13 +11,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.pool import ModelPool, ModelSpec, eligible
+from knnrouter.records import RecordSet
+from knnrouter.text import Query
+
 from . import policies
 from .errors import PolicyError, PoolError, PoolWarning
 from .estimators import Estimates
 from .policies import Policy
-from .pool import ModelPool, ModelSpec, eligible
-from .records import RecordSet
-from .text import Query
 
 __all__ = ["CountTokens", "Lineup"]
 

@@ -13,6 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.pool import ModelPool
+from knnrouter.records import Price, RecordSet
+from knnrouter.text import Query, read_query, routing_text
+
 from . import embedders, estimators, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
@@ -23,9 +27,6 @@ from .explain import Explanation, explain
 from .index import FaissIndex
 from .lineup import CountTokens, Lineup
 from .policies import Policy
-from .pool import ModelPool
-from .records import Price, RecordSet
-from .text import Query, read_query, routing_text
 from .vectors import Progress, query_vectors
 
 __all__ = ["Router"]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.records import RecordSet
+from knnrouter.text import read_query
+
 from .embedders import Embedder, checked_rows
 from .errors import EmbedderMismatchError, RecordsError
-from .records import RecordSet
-from .text import read_query
 
 __all__ = ["Progress", "query_vectors"]
 

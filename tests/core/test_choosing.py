@@ -125,7 +125,9 @@ class TestUnknownWords:
     @pytest.mark.parametrize("shrinkage", [0.0, 1.0])
     def test_by_the_policy(self, shrinkage):
         given = records(costs=[[1, 2, 3]] * 4)
-        found = fit(given=given, shrinkage=shrinkage).route("xyz", policy="cheapest_above:min_score=0.5")
+        found = fit(given=given, shrinkage=shrinkage).route(
+            "xyz", policy="cheapest_above:min_score=0.5"
+        )
         assert found.model == "left"
         assert found.costs == {"left": 1.0, "right": 2.0, "both": 3.0}
         assert found.fallback

@@ -13,7 +13,7 @@ from knnrouter import ModelPool, RecordSet, store
 from knnrouter.decision import as_json
 from knnrouter.errors import KnnRouterError, PoolWarning, StoreError
 from knnrouter.lineup import Lineup
-from knnrouter.pool_yaml import validate_pool
+from knnrouter.pool.reading import validate_pool
 
 __all__ = ["PoolCheck", "check_pool"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from knnrouter._records_parquet import is_saved, read_parquet
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
+from knnrouter.records.parquet import is_saved, read_parquet
 
 from .cells import Scoring
 from .formats import Format, Source

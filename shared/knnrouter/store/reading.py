@@ -181,7 +181,7 @@ def _array(folder: Path, role: str, entry: FileEntry) -> NDArray[Any]:
 
 
 def _records(folder: Path, manifest: Manifest, arrays: Mapping[str, NDArray[Any]]) -> RecordSet:
-    from knnrouter._records_parquet import read_parquet
+    from knnrouter.records.parquet import read_parquet
 
     name = manifest.files["records"].name
     beside = {role: arrays[role] for role in ("scores", "costs", "vectors")}

@@ -118,7 +118,7 @@ def _write_data(folder: Path, saved: Saved) -> dict[str, FileEntry]:
 def _parquet_writer(saved: Saved) -> Callable[[io.RawIOBase], None]:
     import pyarrow.parquet as pq
 
-    from knnrouter._records_parquet import to_table
+    from knnrouter.records.parquet import to_table
 
     try:
         table = to_table(saved.records, leave_out=("scores", "costs", "vectors"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from knnrouter.errors import EmptyPoolError
 
 if TYPE_CHECKING:
-    from knnrouter.pool import ModelPool, ModelSpec
+    from knnrouter.pool.model_pool import ModelPool, ModelSpec
 
 __all__ = ["count_tokens", "eligible", "room_for_prompt"]
 

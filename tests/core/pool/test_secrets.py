@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError
-from knnrouter.pool_secrets import (
+from knnrouter.pool.secrets import (
     expand_env,
     is_reference,
     looks_secret,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .records import RecordSet
+    from knnrouter.records.record_set import RecordSet
 
 __all__ = ["find_faults"]
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ._records_faults import find_faults
-from .errors import RecordsError
+from knnrouter.errors import RecordsError
+from knnrouter.records.faults import find_faults
 
 if TYPE_CHECKING:
-    from .embedders.base import Embedder
+    from knnrouter.embedders.base import Embedder
 
 __all__ = ["FloatMatrix", "FloatVector", "Preference", "Price", "RecordSet", "ScoreMatrix"]
 
@@ -232,7 +232,7 @@ class RecordSet:
             >>> records.models, records.scores.tolist(), records.costs.tolist()
             (('small', 'large'), [[0.75, 1.0]], [[nan, 0.01]])
         """
-        from .ingest.table import records_from_rows
+        from knnrouter.ingest.table import records_from_rows
 
         return records_from_rows(rows, ignore=ignore, scale=scale, threshold=threshold)
 
@@ -253,7 +253,7 @@ class RecordSet:
             >>> records.select([1]).queries
             ('b',)
         """
-        from ._records_sets import select
+        from knnrouter.records.sets import select
 
         return select(self, rows)
 
@@ -277,7 +277,7 @@ class RecordSet:
             >>> RecordSet.concat([one, two]).scores.tolist()
             [[1.0, nan], [nan, 0.0]]
         """
-        from ._records_sets import concat
+        from knnrouter.records.sets import concat
 
         return concat(parts)
 
@@ -297,7 +297,7 @@ class RecordSet:
             >>> merged.queries, merged.scores.tolist(), merged.weights.tolist()
             (('a', 'b'), [[0.5], [1.0]], [2.0, 1.0])
         """
-        from ._records_sets import drop_duplicates
+        from knnrouter.records.sets import drop_duplicates
 
         return drop_duplicates(self)
 
@@ -322,7 +322,7 @@ class RecordSet:
         Raises:
             RecordsError: If `rows` is below 1, or a row has no text to embed.
         """
-        from .condense import condense
+        from knnrouter.condense import condense
 
         return condense(self, embedder, rows=rows, smallest=smallest, seed=seed)
 
@@ -332,7 +332,7 @@ class RecordSet:
         Args:
             path: The file; replaced as a whole if it exists.
         """
-        from ._records_parquet import write_parquet
+        from knnrouter.records.parquet import write_parquet
 
         write_parquet(self, Path(path))
 
@@ -346,7 +346,7 @@ class RecordSet:
         Raises:
             RecordsError: If there is no such file, or it is something else, or it is damaged.
         """
-        from ._records_parquet import read_parquet
+        from knnrouter.records.parquet import read_parquet
 
         return read_parquet(Path(path))
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
 
-from knnrouter.pool_fields import FileModel, Name, Names, PriceField, PriceKeys, is_name
-from knnrouter.pool_secrets import VARIABLE_NAME
+from knnrouter.pool.fields import FileModel, Name, Names, PriceField, PriceKeys, is_name
+from knnrouter.pool.secrets import VARIABLE_NAME
 
 __all__ = ["KNOWN_CAPABILITIES", "ModelSpec", "RouterSettings"]
 

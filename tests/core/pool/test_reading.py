@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings
-from knnrouter.pool_yaml import validate_pool
-from knnrouter.yaml_nodes import read_yaml
+from knnrouter.pool.reading import validate_pool
+from knnrouter.pool.yaml_nodes import read_yaml
 
-POOLS = Path(__file__).parents[1] / "data" / "pools"
+POOLS = Path(__file__).parents[2] / "data" / "pools"
 
 
 def problems(text):

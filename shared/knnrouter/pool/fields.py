@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from knnrouter.errors import PoolError
-from knnrouter.pool_problems import problems_of, worded
+from knnrouter.pool.problems import problems_of, worded
 from knnrouter.records import Price
 
 __all__ = ["FileModel", "Name", "Names", "PriceField", "PriceKeys", "is_name"]

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import yaml
 
 from knnrouter.errors import PoolError
-from knnrouter.pool_problems import Place, Problem
-from knnrouter.pool_secrets import redact
+from knnrouter.pool.problems import Place, Problem
+from knnrouter.pool.secrets import redact
 
 __all__ = ["NUMBER", "Mark", "YamlDocument", "read_yaml"]
 

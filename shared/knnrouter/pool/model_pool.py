@@ -15,11 +15,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import GetPydanticSchema, PrivateAttr, model_validator
 
 from knnrouter.errors import UnknownModelError
-from knnrouter.pool_columns import PoolColumns, match_columns
-from knnrouter.pool_eligible import count_tokens, eligible, room_for_prompt
-from knnrouter.pool_fields import FileModel
-from knnrouter.pool_problems import PoolProblemsError, did_you_mean, pool_problems
-from knnrouter.pool_spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
+from knnrouter.pool.columns import PoolColumns, match_columns
+from knnrouter.pool.eligibility import count_tokens, eligible, room_for_prompt
+from knnrouter.pool.fields import FileModel
+from knnrouter.pool.problems import PoolProblemsError, did_you_mean, pool_problems
+from knnrouter.pool.spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
 from knnrouter.records import Price
 
 __all__ = [
@@ -81,7 +81,7 @@ class ModelPool(FileModel, frozen=True):
         Raises:
             PoolError: The file cannot be read or is wrong; each problem with line and column.
         """
-        from knnrouter.pool_yaml import read_pool_file
+        from knnrouter.pool.reading import read_pool_file
 
         return read_pool_file(Path(path))
 
@@ -103,7 +103,7 @@ class ModelPool(FileModel, frozen=True):
             >>> ModelPool.from_text("models: [{name: small}, {name: big}]").names
             ('small', 'big')
         """
-        from knnrouter.pool_yaml import read_pool_text
+        from knnrouter.pool.reading import read_pool_text
 
         return read_pool_text(text, source=source)
 
@@ -137,7 +137,7 @@ class ModelPool(FileModel, frozen=True):
             >>> sorted(ModelPool.json_schema()["properties"])
             ['models', 'router', 'version']
         """
-        from knnrouter.pool_schema import json_schema
+        from knnrouter.pool.schema import json_schema
 
         return json_schema(cls)
 
@@ -159,7 +159,7 @@ class ModelPool(FileModel, frozen=True):
                 input: 1.0e-06
                 output: 2.0
         """
-        from knnrouter.pool_yaml import write_pool_text
+        from knnrouter.pool.reading import write_pool_text
 
         return write_pool_text(self)
 

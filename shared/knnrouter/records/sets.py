@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import RecordsError
+from knnrouter.errors import RecordsError
 
 if TYPE_CHECKING:
-    from .records import Price, RecordSet
+    from knnrouter.records.record_set import Price, RecordSet
 
 __all__ = ["concat", "drop_duplicates", "group_means", "select"]
 
@@ -53,7 +53,7 @@ def group_means(
 
 def select(records: RecordSet, rows: ArrayLike) -> RecordSet:
     """See `RecordSet.select`."""
-    from .records import RecordSet
+    from knnrouter.records.record_set import RecordSet
 
     return RecordSet(**records.as_dict() | _rows_of(records, _row_numbers(rows, len(records))))
 
@@ -91,7 +91,7 @@ def _rows_of(records: RecordSet, rows: NDArray[np.int64]) -> dict[str, Any]:
 
 def concat(parts: Sequence[RecordSet]) -> RecordSet:
     """See `RecordSet.concat`."""
-    from .records import RecordSet
+    from knnrouter.records.record_set import RecordSet
 
     if not parts:
         raise RecordsError("there are no record sets to put together; give at least one")
@@ -171,7 +171,7 @@ def _joined_columns(
 
 def drop_duplicates(records: RecordSet) -> RecordSet:
     """See `RecordSet.drop_duplicates`."""
-    from .records import RecordSet
+    from knnrouter.records.record_set import RecordSet
 
     first, group = _group_by_text(records.queries)
     merged = len(records) - len(first)

@@ -11,9 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from knnrouter.errors import PoolError
-from knnrouter.pool import ModelPool
-from knnrouter.pool_fields import FileModel
-from knnrouter.pool_problems import (
+from knnrouter.pool.fields import FileModel
+from knnrouter.pool.model_pool import ModelPool
+from knnrouter.pool.problems import (
     Entry,
     Place,
     Problem,
@@ -22,9 +22,9 @@ from knnrouter.pool_problems import (
     problems_of,
     worded,
 )
-from knnrouter.pool_secrets import is_reference, looks_secret, malformed_reference, names_secret
-from knnrouter.pool_spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
-from knnrouter.yaml_nodes import NUMBER, YamlDocument, read_yaml
+from knnrouter.pool.secrets import is_reference, looks_secret, malformed_reference, names_secret
+from knnrouter.pool.spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
+from knnrouter.pool.yaml_nodes import NUMBER, YamlDocument, read_yaml
 
 __all__ = ["PoolFindings", "read_pool_file", "read_pool_text", "validate_pool", "write_pool_text"]
 

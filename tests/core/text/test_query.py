@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnrouter.conversation import read_conversation
 from knnrouter.errors import NoTextError, QueryError
 from knnrouter.text import content_words, read_query, routing_text
+from knnrouter.text.conversation import read_conversation
 
 ASK = "How do I sort a large list of numbers in Rust?"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

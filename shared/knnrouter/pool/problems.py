@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from knnrouter.pool_secrets import redact
+from knnrouter.pool.secrets import redact
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from knnrouter.pool_fields import FileModel
+    from knnrouter.pool.fields import FileModel
 
 __all__ = [
     "Entry",

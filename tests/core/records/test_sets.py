@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from knnrouter._records_sets import group_means
 from knnrouter.errors import RecordsError
 from knnrouter.records import Preference, Price, RecordSet
+from knnrouter.records.sets import group_means
 
 NAN = float("nan")
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import RecordsError
+from knnrouter.errors import RecordsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from .records import RecordSet
+    from knnrouter.records.record_set import RecordSet
 
 __all__ = ["is_saved", "read_parquet", "to_table", "write_parquet"]
 
@@ -111,7 +111,7 @@ def read_parquet(path: Path, *, beside: Mapping[str, NDArray[Any]] | None = None
 
 
 def _to_records(table: pa.Table, path: Path, beside: Mapping[str, NDArray[Any]]) -> RecordSet:
-    from .records import Preference, Price, RecordSet
+    from knnrouter.records.record_set import Preference, Price, RecordSet
 
     header = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     version = header.get("version")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError, UnknownModelError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings, cost_usd
-from knnrouter.pool_fields import PriceKeys
+from knnrouter.pool.fields import PriceKeys
 
 
 def problems(make):
@@ -298,7 +298,7 @@ def test_cost_adds_up(input_price, output_price, input_tokens, output_tokens):
 # The reference page
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "pool-yaml.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "pool-yaml.md"
 
 
 @pytest.mark.parametrize("model", [ModelPool, RouterSettings, ModelSpec, PriceKeys])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knnrouter.boilerplate import (
+from knnrouter.text.boilerplate import (
     DROPPED_BLOCKS,
     UNWRAPPED_BLOCKS,
     strip_boilerplate,

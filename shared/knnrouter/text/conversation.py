@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from knnrouter.errors import QueryError
-from knnrouter.message_content import MessageContent, lookup, read_content
+from knnrouter.text.content import MessageContent, lookup, read_content
 
 __all__ = ["Conversation", "Role", "Turn", "read_conversation"]
 

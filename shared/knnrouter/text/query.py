@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from knnrouter.boilerplate import strip_boilerplate, without_harness_blocks
-from knnrouter.conversation import Conversation, Turn, read_conversation
 from knnrouter.errors import NoTextError, QueryError
-from knnrouter.message_content import byte_count
+from knnrouter.text.boilerplate import strip_boilerplate, without_harness_blocks
+from knnrouter.text.content import byte_count
+from knnrouter.text.conversation import Conversation, Turn, read_conversation
 
 __all__ = [
     "Query",

@@ -38,6 +38,8 @@ class Options:
     draws: int
     """How many times the queries are drawn again for an interval."""
 
+    quick: bool = False
+
     def file(self, name: str) -> Path:
         """A file or folder of the real data."""
         found = self.data / name
@@ -47,15 +49,16 @@ class Options:
 
 
 def options(about: str | None, *, seeds: int = 5, draws: int = 1000) -> Options:
-    """Read the command line; `--quick` is one seed and fewer draws."""
+    """Read the command line; a benchmark states its own defaults."""
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     beside = Path(os.environ.get("KNNROUTER_DATA", BESIDE))
     parser.add_argument("--data", type=Path, default=beside, help="folder of the real data")
     parser.add_argument("--seeds", type=int, default=seeds, help="how many; 0, 1, 2, ...")
-    parser.add_argument("--quick", action="store_true", help="one seed, few draws")
+    parser.add_argument("--draws", type=int, default=draws, help="of the queries, for intervals")
+    parser.add_argument("--quick", action="store_true", help="one seed, fifty draws")
     given = parser.parse_args()
-    count = 1 if given.quick else given.seeds
-    return Options(data=given.data, seeds=tuple(range(count)), draws=50 if given.quick else draws)
+    count, draws = (1, 50) if given.quick else (given.seeds, given.draws)
+    return Options(data=given.data, seeds=tuple(range(count)), draws=draws, quick=given.quick)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,13 +131,15 @@ def interval(values: Floats, draws: int, groups: ArrayLike | None = None) -> Int
     return paired_bootstrap(values, np.zeros_like(values), groups=groups, draws=draws)
 
 
-def header(title: str, asked: Options) -> None:
-    """Say what is measured, on what, when, and by which command."""
+def header(title: str, asked: Options, *, intervals: bool = True) -> None:
+    """Say what is measured, on what, when, and by which command; and what `[, ]` stands for."""
     command = " ".join(["python", "benchmarks/" + Path(sys.argv[0]).name, *_flags()])
     seeds = ", ".join(map(str, asked.seeds))
     print(f"\n## {title}\n")
     print(f"{datetime.now(UTC):%Y-%m-%d} · `{command}` · seeds {seeds}")
-    print(f"Intervals hold 95 % of {asked.draws:,} draws of the queries.\n")
+    if intervals:
+        print(f"Intervals hold 95 % of {asked.draws:,} draws of the queries.")
+    print()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -49,7 +49,7 @@ class Tested:
 
 def main() -> None:
     asked = options(__doc__, seeds=2)
-    header("Coverage of 90 % intervals", asked)
+    header("Coverage of 90 % intervals", asked, intervals=False)
     rows = []
     for name, runs in (
         ("ulab LLMRouter, 5 folds", list(ulab(asked))),

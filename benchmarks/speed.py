@@ -49,11 +49,11 @@ print(json.dumps([took, sorted({name.split(".")[0] for name in sys.modules})]))
 
 def main() -> None:
     asked = options(__doc__, seeds=1)
-    turns = 3 if asked.draws < 1000 else TURNS
+    turns = 3 if asked.quick else TURNS
     known = Embedded.of(read_records(asked.file("llmrouter/routing_train.json")))
     count = min(QUERIES, len(known.records) // 2)
     tested = np.random.default_rng(0).permutation(len(known.records))[:count]
-    header(f"Speed, {len(tested):,} queries, medians of {turns} turns", asked)
+    header(f"Speed, {len(tested):,} queries, medians of {turns} turns", asked, intervals=False)
     with threadpool_limits(1):
         rows = [*against_floor(known, tested, turns), *against_recipes(known, tested, turns)]
     table(["what", "ours", "theirs", "ours / theirs", "aim"], rows)

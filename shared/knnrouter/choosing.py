@@ -84,7 +84,7 @@ class Chooser:
     ) -> Decision:
         """The decision on one of the queries, among the eligible models."""
         _, _, stderr, support, similarities = found.rows
-        places = self._places(eligible)
+        places = self._places(found, eligible)
         candidates = self.candidates(found, row, eligible)
         choice = self._choice(found, row, candidates)
         return Decision(
@@ -108,7 +108,7 @@ class Chooser:
     def candidates(self, found: LookedUp, row: int, eligible: tuple[str, ...]) -> Candidates:
         """What the policy is asked on one of the queries."""
         scores, costs, _, _, similarities = found.rows
-        places = self._places(eligible)
+        places = self._places(found, eligible)
         return Candidates(
             models=eligible,
             scores=_picked(scores[row], places, math.nan),
@@ -118,9 +118,9 @@ class Chooser:
             similarity=similarities[row],
         )
 
-    def _places(self, eligible: tuple[str, ...]) -> Sequence[int] | None:
-        """Where the eligible models stand in the lineup; None for all of it, as it is."""
-        if eligible == self.lineup.names:
+    def _places(self, found: LookedUp, eligible: tuple[str, ...]) -> Sequence[int] | None:
+        """Where the eligible models stand in the lineup; None for all columns, as they are."""
+        if eligible == self.lineup.names and len(eligible) == len(found.records.models):
             return None
         return [self.lineup.place[name] for name in eligible]
 

@@ -177,6 +177,12 @@ class TestWithoutEvidence:
         assert "new" not in found.neighbors[0].scores
         assert "both" in found.neighbors[0].scores
 
+    def test_one_after_the_models_of_the_records(self):
+        found = fit("left", "right", "both", "new").route("aa")
+        assert found.ranking == ("left", "both", "right", "new")
+        assert math.isnan(found.scores["new"])
+        assert found.support["new"] == 0.0
+
     def test_only_such_are_allowed(self):
         router = fit("left", "new", "newer")
         with pytest.raises(

@@ -45,16 +45,9 @@ def _show_models(decision: Decision) -> None:
 
 
 def _show_flips(flips: tuple[Flip, ...]) -> None:
-    """For each value that can be changed, and each way to change it, the first flip on that way."""
-    first: dict[tuple[str, bool], Flip] = {}
-    for flip in flips:
-        known = first.get((flip.what, flip.below))
-        nearer = known is None or (flip.at > known.at if flip.below else flip.at < known.at)
-        if nearer:
-            first[flip.what, flip.below] = flip
-    if first:
+    if flips:
         output.show("What would flip it, all else as it is:")
-    for flip in first.values():
+    for flip in flips:
         output.show(output.one_line(str(flip)), indent=2)
 
 

@@ -177,22 +177,15 @@ class _LeftOut:
     ) -> _LeftOut | None:
         """None where no row has a neighbor of another text."""
         texts = _text_numbers(evidence)
-        copies = int(np.bincount(texts).max())
-        found = evidence.index.search(evidence.vectors[rows], k + copies)
-        same = texts[found.rows] == texts[rows][:, None]
-        if same.all():
+        near, counts = _others(evidence, texts, rows, k)
+        if not counts.any():
             return None
-        order = np.argsort(same, axis=1, kind="stable")[:, :k]
-        near = Neighbors(
-            rows=np.take_along_axis(found.rows, order, axis=1),
-            similarities=np.take_along_axis(found.similarities, order, axis=1),
-        )
         tasks = ballots.task_means.task_of
         return cls(
             scores=exact_scores(evidence.records)[rows],
             weights=evidence.records.weights[rows],
             neighbors=near,
-            counts=~np.take_along_axis(same, order, axis=1),
+            counts=counts,
             own_task=tasks[near.rows] == tasks[rows][:, None],
             correction=_correction(evidence, ballots, texts, rows),
         )
@@ -213,6 +206,24 @@ class _LeftOut:
             own_task=self.own_task[start:stop, :k],
             correction=self.correction[start:stop],
         )
+
+
+def _others(
+    evidence: Evidence, texts: NDArray[np.int64], rows: NDArray[np.int64], k: int
+) -> tuple[Neighbors, NDArray[np.bool_]]:
+    """The nearest `k` rows of each row, those of its own text last, and which are of another."""
+    fetch = k + int(np.bincount(texts).max())
+    step = max(1, _CELLS // fetch)
+    parts = []
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        found = evidence.index.search(evidence.vectors[part], fetch)
+        same = texts[found.rows] == texts[part][:, None]
+        order = np.argsort(same, axis=1, kind="stable")[:, :k]
+        columns = (found.rows, found.similarities, ~same)
+        parts.append([np.take_along_axis(each, order, axis=1) for each in columns])
+    near, similarities, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Neighbors(rows=near, similarities=similarities), counts
 
 
 def _text_numbers(evidence: Evidence) -> NDArray[np.int64]:

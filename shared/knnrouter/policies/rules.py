@@ -94,7 +94,7 @@ class CheapestAbove:
         _check_number(self, "min_score", least=0.0, most=1.0)
 
     def __call__(self, candidates: Candidates) -> Choice:
-        """Rank those that will do by cost, then the others by score."""
+        """Rank those that will do by cost, of equal costs by score; then the others by score."""
         _check_priced(candidates, self)
         will_do = [score >= self.min_score - _SLACK for score in candidates.scores]
         if not any(will_do):
@@ -104,10 +104,13 @@ class CheapestAbove:
                 reason_code="none_above",
                 fallback=True,
             )
-        dearness = sorted(set(candidates.costs)).index
+        pairs = [
+            (cost, -score) for cost, score in zip(candidates.costs, candidates.scores, strict=True)
+        ]
+        place = sorted(pair for pair, does in zip(pairs, will_do, strict=True) if does).index
         utility = [
-            float(-dearness(cost) if does else score - len(will_do) - 1)
-            for does, score, cost in zip(will_do, candidates.scores, candidates.costs, strict=True)
+            float(-place(pair) if does else -pair[1] - len(pairs) - 1)
+            for pair, does in zip(pairs, will_do, strict=True)
         ]
         return Choice(
             ranking=ranked(candidates, utility),

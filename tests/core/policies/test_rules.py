@@ -254,8 +254,10 @@ class TestCheapestAbove:
         given = three(scores=(0.9, 0.8, 0.7), costs=(1e-5 + 1e-12, 1e-5, 1e-5 - 1e-12))
         assert CheapestAbove(min_score=0.5)(given).ranking == ("c", "b", "a")
 
-    def test_equal_costs_go_to_the_higher_mean(self):
-        given = three(costs=(0.1, 0.1, 0.1), means=(0.2, 0.3, 0.4))
+    def test_equal_costs_go_to_the_higher_score_then_the_higher_mean(self):
+        given = three(scores=(0.6, 0.8, 0.7), costs=(0.1, 0.1, 0.1), means=(0.2, 0.3, 0.4))
+        assert CheapestAbove(min_score=0.5)(given).ranking == ("b", "c", "a")
+        given = three(scores=(0.6, 0.6, 0.6), costs=(0.1, 0.1, 0.1), means=(0.2, 0.3, 0.4))
         assert CheapestAbove(min_score=0.5)(given).ranking == ("c", "b", "a")
 
     def test_sums_of_fractions_reach_their_limit(self):

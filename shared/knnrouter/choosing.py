@@ -8,7 +8,7 @@ these are errors; only for unknown words the mean scores over all records stand 
 from __future__ import annotations
 
 import math
-import secrets
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -88,7 +88,7 @@ class Chooser:
         candidates = self.candidates(found, row, eligible)
         choice = self._choice(found, row, candidates)
         return Decision(
-            id=secrets.token_hex(8),
+            id=os.urandom(8).hex(),
             model=choice.ranking[0],
             ranking=choice.ranking,
             scores=dict(zip(eligible, candidates.scores, strict=True)),

@@ -28,7 +28,7 @@ __all__ = ["ExactIndex", "FaissIndex", "NeighborIndex", "kmeans"]
 
 _DECIMALS = 6
 _STEPS = 10**_DECIMALS
-_SPARE = 8
+_SPARE = 4
 """How many more rows than `k` are fetched, to settle ties at the k-th place in one search."""
 _MARGIN = 1e-5
 """How far FAISS's float32 sums may be from the exact ones; ten times what was seen."""
@@ -170,8 +170,9 @@ class FaissIndex:
         """Search for `fetch` candidates, and for more where the k-th place is still open."""
         coarse, rows = self._index.search(queries, fetch)
         similarities = np.rint(self._products(queries, rows) * _STEPS) / _STEPS + 0.0  # no -0.0
-        if not _in_order(similarities):
-            rows, similarities = _ordered(rows, similarities)
+        mixed = _out_of_order(similarities)
+        if mixed:
+            rows[mixed], similarities[mixed] = _ordered(rows[mixed], similarities[mixed])
         rows, similarities = rows[:, :k], similarities[:, :k]
         if fetch < self._size:
             open_ = coarse[:, -1] + _MARGIN >= similarities[:, -1]
@@ -258,11 +259,15 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
     return rows
 
 
-def _in_order(similarities: NDArray[np.float64]) -> bool:
-    """Whether all are cosines that fall from one neighbor to the next, without a tie."""
-    tops, ends = similarities[:, 0].tolist(), similarities[:, -1].tolist()
-    within = all(top <= 1.0 for top in tops) and all(end >= -1.0 for end in ends)
-    return within and bool((similarities[:, :-1] > similarities[:, 1:]).all())
+def _out_of_order(similarities: NDArray[np.float64]) -> list[int]:
+    """The queries whose similarities are no cosines that fall without a tie."""
+    falling = (similarities[:, :-1] > similarities[:, 1:]).all(axis=1).tolist()
+    ends = zip(falling, similarities[:, 0].tolist(), similarities[:, -1].tolist(), strict=True)
+    return [
+        place
+        for place, (falls, top, end) in enumerate(ends)
+        if not (falls and top <= 1.0 and end >= -1.0)
+    ]
 
 
 def _ordered(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -98,10 +97,10 @@ class StaticEmbedder:
         rows = np.zeros((len(texts), self.dim), np.float32)
         for row, token_ids in zip(rows, self._token_ids(texts), strict=True):
             if token_ids:
-                self._vectors.take(list(dict.fromkeys(token_ids)), axis=0).sum(axis=0, out=row)
-                norm = math.sqrt(row.dot(row))
-                if norm:
-                    np.divide(row, norm, out=row)
+                distinct = list(dict.fromkeys(token_ids))
+                np.add.reduce(self._vectors.take(distinct, axis=0), axis=0, out=row)
+        norms = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+        np.divide(rows, norms[:, None], out=rows, where=norms[:, None] > 0)
         return rows
 
     @cached_property

@@ -261,7 +261,7 @@ def _checked_queries(queries: NDArray[np.float32], dim: int, k: int) -> NDArray[
 
 def _out_of_order(similarities: NDArray[np.float64]) -> list[int]:
     """The queries whose similarities are no cosines that fall without a tie."""
-    falling = (similarities[:, :-1] > similarities[:, 1:]).all(axis=1).tolist()
+    falling = np.all(similarities[:, :-1] > similarities[:, 1:], axis=1).tolist()
     ends = zip(falling, similarities[:, 0].tolist(), similarities[:, -1].tolist(), strict=True)
     return [
         place

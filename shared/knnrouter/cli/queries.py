@@ -113,3 +113,7 @@ def _chat(source: str) -> object:
         ) from error
     except RecursionError as error:
         raise QueryError(f"{place}: nested too deep; give a plain chat history") from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise QueryError(
+            f"{place}: a number has thousands of digits; give a plain chat history"
+        ) from error

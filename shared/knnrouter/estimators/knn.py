@@ -122,12 +122,17 @@ class KNN:
             EstimatorError: An array is missing or does not fit the records.
         """
         records = evidence.records
-        task_of = _array(arrays, "task_of", len(records), "rows")
+        task_of = _array(arrays, "task_of", len(records), "rows").astype(np.int64)
+        if not ((task_of >= 0) & (task_of < len(records))).all():
+            raise EstimatorError(
+                f"the array `task_of` numbers the tasks of {len(records)} rows, and holds numbers "
+                f"outside [0, {len(records)}); fit the router anew"
+            )
         strays = _array(arrays, "prior_variance", len(records.models), "models")
         return FittedKNN(
             knn=self,
             models=records.models,
-            ballots=Ballots(records, task_of.astype(np.int64)),
+            ballots=Ballots(records, task_of),
             prior_variance=strays.astype(np.float64),
         )
 

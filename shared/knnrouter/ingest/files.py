@@ -17,6 +17,7 @@ from knnrouter.errors import RecordsError
 __all__ = ["FileRow", "Table", "read_csv", "read_json", "read_jsonl", "read_parquet", "read_text"]
 
 _CSV_LIMIT_LOCK = threading.Lock()
+_ENDLESS_NUMBER = "not JSON that can be read: a number has thousands of digits; correct it"
 
 
 class FileRow(NamedTuple):
@@ -161,6 +162,8 @@ def _json_row(place: str, number: int, text: str) -> FileRow:
         return FileRow(
             place, number, {}, f"not JSON ({error}); write one whole JSON object on each line"
         )
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        return FileRow(place, number, {}, _ENDLESS_NUMBER)
     return _object_row(place, number, value)
 
 
@@ -212,6 +215,8 @@ def load_json(path: Path, encoding: str) -> Any:  # noqa: ANN401  # any JSON
         raise RecordsError(
             f"{path}: nested too deeply; a list of flat objects belongs here"
         ) from error
+    except ValueError as error:
+        raise RecordsError(f"{path}: {_ENDLESS_NUMBER}") from error
 
 
 def read_parquet(path: Path) -> Table:
@@ -224,16 +229,15 @@ def read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     try:
+        _refuse_repeated(path, tuple(pq.read_schema(path).names))
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise RecordsError(
             f"{path}: not a whole Parquet file ({error}); the file may be cut off: "
             "write or copy it again"
         ) from error
-    columns = tuple(table.column_names)
-    _refuse_repeated(path, columns)
     rows = tuple(
         FileRow(f"{path}, row {number}", number, values)
         for number, values in enumerate(table.to_pylist(), start=1)
     )
-    return Table(path=path, columns=columns, rows=rows)
+    return Table(path=path, columns=tuple(table.column_names), rows=rows)

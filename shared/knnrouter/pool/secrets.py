@@ -35,6 +35,10 @@ _KNOWN_KEYS = re.compile(
     r")"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)[^/@\s:]{1,200}:[^/@\s:${}]{1,200}(?=@)")
+_URL_KEY = re.compile(
+    r"([?&](?:[A-Za-z0-9_-]{0,40}[_-])?(?:api_?key|key|token|secret|password)=)[^&#\s$]{1,200}",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -50,8 +54,8 @@ def looks_secret(text: str) -> bool:
     """Whether a text holds something that looks like a key or a password.
 
     Looked for are the beginnings that providers give their keys (`sk-`, `nvapi-`, `hf_` and so
-    on), bearer tokens, passwords in URLs, and tokens of 20 characters or more that mix letters
-    and digits as random text does. A UUID is an id, no secret.
+    on), bearer tokens, passwords and keys in URLs, and tokens of 20 characters or more that mix
+    letters and digits as random text does. A UUID is an id, no secret.
 
     Args:
         text: Any text.
@@ -76,6 +80,7 @@ def redact(text: str) -> str:
     """
     hidden = _TOKEN.sub(_hide_if_random, text)
     hidden = _URL_PASSWORD.sub(_HIDDEN, _KNOWN_KEYS.sub(_HIDDEN, hidden))
+    hidden = _URL_KEY.sub(rf"\1{_HIDDEN}", hidden)
     return text if hidden == text else hidden
 
 

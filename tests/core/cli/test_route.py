@@ -169,6 +169,7 @@ def test_a_chat_history(knn, work):
     [
         ('[{"role":', "chat.json:1:10: this is no JSON"),
         ("[" * 100_000, "chat.json: nested too deep"),
+        ("9" * 5_000, "chat.json: a number has thousands of digits"),
         ("3", "a query of type `int` is not understood"),
         ('[{"role": "user", "content": [{"type": "image"}]}]', "only an image"),
         (b"\xff", "chat.json, line 1: byte 0xff is not UTF-8"),

@@ -101,6 +101,9 @@ def test_restoring_without_its_arrays(twin):
         FIXED.restore(evidence, {"task_of": np.zeros(2, np.int64)})
     with pytest.raises(EstimatorError, match=r"over 2 models needs an array `prior_variance`"):
         FIXED.restore(evidence, {"task_of": np.zeros(3, np.int64)})
+    for damaged in (-1, 3, 2**30):  # as a table of sums, the last would fill the memory
+        with pytest.raises(EstimatorError, match=r"`task_of`.*outside \[0, 3\)"):
+            FIXED.restore(evidence, {"task_of": np.array([0, damaged, 0])})
 
 
 def test_from_settings():

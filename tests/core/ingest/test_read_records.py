@@ -4,6 +4,8 @@ import csv
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from knnrouter.errors import RecordsError
@@ -154,6 +156,26 @@ def test_json_that_is_not_a_list(write):
 def test_deeply_nested_json(write):
     (problem,) = problems_of(write("deep.json", "[" * 100_000))
     assert "deep.json" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("n.jsonl", '{"query": "a", "m": 1}\n{"query": "b", "m": %s}\n', "n.jsonl:2: "),
+        ("n.json", '[{"query": "a", "m": %s}]', "n.json: "),
+    ],
+)
+def test_a_number_of_thousands_of_digits(write, name, content, place):
+    (problem,) = problems_of(write(name, content % ("9" * 5_000)))
+    assert f"{place}not JSON that can be read: a number has thousands of digits" in problem
+
+
+def test_parquet_with_one_column_twice(write):
+    path = write("twice.parquet", b"")
+    one = pa.array([1.0])
+    pq.write_table(pa.table([pa.array(["x"]), one, one], names=["query", "m", "m"]), path)
+    (problem,) = problems_of(path)
+    assert "columns occur more than once: 'm'; give each column its own name" in problem
 
 
 @pytest.mark.parametrize("name", ["latin.csv", "latin.jsonl"])

@@ -32,6 +32,7 @@ SECRETS = [
     "9f86d081884c7d659a2feaa0c55ad015",
     "kX9mQ2vL7pR4tY8wZ3bN6",
     "https://me:hunter2@example.invalid/v1",
+    "https://example.invalid/v1?version=2&api_key=hunter2",
 ]
 
 HARMLESS = [
@@ -49,6 +50,7 @@ HARMLESS = [
     "0f8fad5b-d9cb-469f-a165-70867728950e",  # a UUID is an id
     "https://example.invalid/v1",
     "https://${USER}:${PASSWORD}@example.invalid",
+    "https://example.invalid/v1?key=${KEY}&max_tokens=5",
     "${OPENAI_API_KEY}",
     "Bearer ${TOKEN}",
     "score_minus_cost:cost_weight=20",

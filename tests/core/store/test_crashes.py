@@ -304,7 +304,7 @@ from knnrouter.errors import StoreError
 folder, other = sys.argv[1:]
 new = store.load(other)
 old_ids = store.load(folder).records.ids
-for limit in range(0, 4000, 60):
+for limit in range(0, 20_000, 100):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
         store.save(folder, new)

@@ -16,7 +16,7 @@ from knnrouter import ModelPool, RecordSet, Router, estimators, read_records, st
 from knnrouter.embedders import resolve
 
 from . import output
-from .options import JsonOption, PoolOption, embedder_of
+from .options import JsonOption, embedder_of
 from .progress import progress
 
 __all__ = ["build"]
@@ -40,7 +40,10 @@ def build(
     format: Annotated[
         str, typer.Option("--format", metavar="NAME", help="One of `knnrouter formats`.")
     ] = "auto",
-    pool: PoolOption = None,
+    pool: Annotated[
+        Path | None,
+        typer.Option("--pool", metavar="FILE", help="A pool.yaml that the records must fit."),
+    ] = None,
     on_bad_row: Annotated[
         OnBadRow, typer.Option("--on-bad-row", help="Stop at rows that cannot be used, or skip.")
     ] = OnBadRow.error,

@@ -46,4 +46,5 @@ def test_the_help_tells_every_option_and_cuts_no_line(knn):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
         told = knn(name, "--help").out
         assert all(option in told for option in options if option.startswith("--"))
+    assert "router.index" not in knn("build", "--help").out  # build saves where --out says
     assert re.fullmatch(r"knnrouter \d+\.\d+\.\d+\n", knn("--version").out)

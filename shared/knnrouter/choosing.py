@@ -85,7 +85,7 @@ class Chooser:
         """The decision on one of the queries, among the eligible models."""
         _, _, stderr, support, similarities = found.rows
         places = self._places(found, eligible)
-        candidates = self.candidates(found, row, eligible)
+        candidates = self._candidates(found, row, eligible, places)
         choice = self._choice(found, row, candidates)
         return Decision(
             id=os.urandom(8).hex(),
@@ -107,8 +107,12 @@ class Chooser:
 
     def candidates(self, found: LookedUp, row: int, eligible: tuple[str, ...]) -> Candidates:
         """What the policy is asked on one of the queries."""
+        return self._candidates(found, row, eligible, self._places(found, eligible))
+
+    def _candidates(
+        self, found: LookedUp, row: int, eligible: tuple[str, ...], places: Sequence[int] | None
+    ) -> Candidates:
         scores, costs, _, _, similarities = found.rows
-        places = self._places(found, eligible)
         return Candidates(
             models=eligible,
             scores=_picked(scores[row], places, math.nan),

@@ -99,30 +99,22 @@ def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
         >>> ranked(three, (0.5, 0.5, float("nan")))
         ('b', 'a', 'c')
     """
-    rising = [-value for value in utility]
-    places = sorted(range(len(rising)), key=rising.__getitem__)
-    if not _parted([rising[place] for place in places]):
-        places = _by_rule(candidates, utility)
-    return tuple([candidates.models[place] for place in places])
-
-
-def _parted(rising: Sequence[float]) -> bool:
-    """Whether all values are numbers, and each is clearly above the one before."""
+    order = sorted([(-value, place) for place, value in enumerate(utility)])
     last = -math.inf
-    for value in rising:
-        if not value > last + _TIE:
-            return False
+    for value, _ in order:
+        if not value > last + _TIE:  # a tie, or NaN, which no sorting of numbers can place
+            return _by_rule(candidates, utility)
         last = value
-    return True
+    return tuple([candidates.models[place] for _, place in order])
 
 
-def _by_rule(candidates: Candidates, utility: Sequence[float]) -> list[int]:
+def _by_rule(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:
     means = candidates.means or utility
     keys = [
         (_falling(value), _falling(means[place]), _rising(candidates.costs[place]), place)
         for place, value in enumerate(utility)
     ]
-    return [key[3] for key in sorted(keys)]
+    return tuple(candidates.models[key[3]] for key in sorted(keys))
 
 
 def _falling(value: float) -> float:

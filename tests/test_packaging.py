@@ -220,6 +220,15 @@ class TestExtras:
         assert "sentence-transformers" in named
         assert named <= set(PROJECT["project"]["optional-dependencies"])
 
+    def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed(self):
+        allowed = dict(line.split(">=") for line in PROJECT["project"]["dependencies"])
+        pins = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").split("\n")
+        tested = dict(line.split("==") for line in pins if "==" in line)
+        assert allowed
+        assert set(tested) == set(allowed)
+        parts = {name: bound.split(".") for name, bound in allowed.items()}
+        assert {name: tested[name].split(".")[: len(parts[name])] for name in tested} == parts
+
     def test_all_is_every_extra(self):
         extras = PROJECT["project"]["optional-dependencies"]
         assert set().union(*map(extras_in, extras["all"])) == set(extras) - {"all"}

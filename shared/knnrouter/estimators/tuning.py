@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.neighbors import Neighbors
+from knnrouter.records.sets import group_by_text
 
 from .ballots import PRIOR_WEIGHT, Ballots, Tally, exact_scores, shrunk_means
 from .base import Evidence
@@ -176,7 +177,7 @@ class _LeftOut:
         cls, evidence: Evidence, ballots: Ballots, rows: NDArray[np.int64], k: int
     ) -> _LeftOut | None:
         """None where no row has a neighbor of another text."""
-        texts = _text_numbers(evidence)
+        _, texts = group_by_text(evidence.records.queries)
         near, counts = _others(evidence, texts, rows, k)
         if not counts.any():
             return None
@@ -224,13 +225,6 @@ def _others(
         parts.append([np.take_along_axis(each, order, axis=1) for each in columns])
     near, similarities, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Neighbors(rows=near, similarities=similarities), counts
-
-
-def _text_numbers(evidence: Evidence) -> NDArray[np.int64]:
-    """A number for each row, the same for rows of the same text; rows without text all differ."""
-    seen: dict[str | int, int] = {}
-    keys = [row if text is None else text for row, text in enumerate(evidence.records.queries)]
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
 
 
 def _correction(

@@ -96,17 +96,32 @@ def paired_bootstrap(
         >>> paired_bootstrap([1, 1, 0], [0, 0, 0], groups=["a", "a", "b"]).estimate
         0.5
     """
-    difference = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
-    if difference.ndim != 1 or not difference.size or np.isnan(difference).any():
-        raise ValueError(
-            f"the differences have shape {difference.shape} and {np.isnan(difference).sum()} NaN; "
-            "give one number a query, measured for both: leave out the queries that are not"
-        )
-    labels = np.zeros(len(difference)) if groups is None else np.asarray(groups)
+    difference, labels = _differences(ours, theirs, groups)
     parts = [difference[labels == label] for label in np.unique(labels)]
     random = np.random.default_rng(seed)
     drawn = np.mean([_drawn_means(part, draws, random) for part in parts], axis=0)
     return _interval(float(np.mean([part.mean() for part in parts])), drawn, confidence)
+
+
+def _differences(
+    ours: ArrayLike, theirs: ArrayLike, groups: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.generic]]:
+    """By how much ours scored more on each query, and the query's data set; shape (n,) each."""
+    one, other = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
+    labels = np.zeros(one.shape) if groups is None else np.asarray(groups)
+    shapes = [one.shape, other.shape, labels.shape]
+    if one.ndim != 1 or len(set(shapes)) > 1 or not one.size:
+        raise ValueError(
+            f"ours, theirs and groups have shapes {shapes}; give one value a query in each, for "
+            "the same queries"
+        )
+    unknown = int(np.isnan(one - other).sum())
+    if unknown:
+        raise ValueError(
+            f"{unknown} of the {len(one)} queries have a NaN; both must be measured on every "
+            "query: leave out the queries where one is not"
+        )
+    return one - other, labels
 
 
 def _drawn_means(

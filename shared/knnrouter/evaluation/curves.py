@@ -111,10 +111,15 @@ def cpt(curve: Curve, recovered: float) -> float:
     Returns:
         A share in [0, 1]; NaN where the two models are equally good.
 
+    Raises:
+        ValueError: `recovered` is outside [0, 1].
+
     Example:
         >>> cpt(strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3), 0.5)
         0.25
     """
+    if not 0 <= recovered <= 1:
+        raise ValueError(f"recovered is {recovered}; give a part of the gap, such as 0.8 for 80 %")
     gap = curve.strong - curve.weak
     if gap == 0:
         return float("nan")

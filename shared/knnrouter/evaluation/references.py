@@ -19,7 +19,9 @@ Scores = NDArray[np.floating]
 
 
 def scored(scores: Scores, columns: ArrayLike) -> NDArray[np.float64]:
-    """What the models in these columns, one for each query or one for all, scored.
+    """What the models in these columns, one for each query or one for all, scored; shape (n,).
+
+    NaN where the model was not measured on the query.
 
     Example:
         >>> scored(np.array([[0.0, 1.0], [0.5, 0.0]]), [1, 0]).tolist()
@@ -74,7 +76,9 @@ def by_length(
 
 
 def random(scores: Scores) -> NDArray[np.float64]:
-    """A model drawn anew for each query: what it scores on average.
+    """A model drawn anew for each query: what it scores on average; shape (n,).
+
+    The mean is over the models that were measured; each query needs at least one.
 
     Example:
         >>> random(np.array([[0.0, 1.0], [0.5, np.nan]])).tolist()
@@ -98,7 +102,9 @@ def task_oracle(scores: Scores, tasks: Sequence[Hashable]) -> NDArray[np.float64
 
 
 def query_oracle(scores: Scores) -> NDArray[np.float64]:
-    """Knows which model is the best on each query.
+    """Knows which model is the best on each query; what it scores, shape (n,).
+
+    Looks at the models that were measured; each query needs at least one.
 
     Example:
         >>> query_oracle(np.array([[0.0, 1.0], [0.5, np.nan]])).tolist()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.records import RecordSet
+from knnrouter.records.sets import group_by_text
 
 __all__ = ["Split", "draw", "k_fold"]
 
@@ -32,8 +33,8 @@ def k_fold(records: RecordSet, folds: int = 5, *, seed: int = 0) -> list[Split]:
         >>> sorted(split.test.tolist() for split in k_fold(RecordSet.from_rows(rows), 3))
         [[0, 2], [1], [3]]
     """
-    texts = _text_numbers(records)
-    count = int(texts.max(initial=-1)) + 1
+    first, texts = group_by_text(records.queries)
+    count = len(first)
     if not 2 <= folds <= count:
         raise ValueError(
             f"folds is {folds}, of {count} different texts; give at least 2 and at most {count}"
@@ -49,7 +50,7 @@ def draw(records: RecordSet, rows: int, *, seed: int = 0) -> Split:
     """Learn from so many rows drawn at random, test on all others of another text.
 
     Raises:
-        ValueError: `rows` is below 1, or leaves none to test on.
+        ValueError: `rows` is below 1, or leaves no other text to test on.
 
     Example:
         >>> rows = [{"query": text, "small": 1} for text in ("a", "a", "b", "b")]
@@ -61,13 +62,12 @@ def draw(records: RecordSet, rows: int, *, seed: int = 0) -> Split:
         raise ValueError(
             f"rows is {rows}, of {len(records)} in all; give at least 1 and leave some to test on"
         )
-    texts = _text_numbers(records)
+    _, texts = group_by_text(records.queries)
     train = np.sort(np.random.default_rng(seed).permutation(len(records))[:rows])
-    return Split(train, np.flatnonzero(~np.isin(texts, texts[train])))
-
-
-def _text_numbers(records: RecordSet) -> NDArray[np.int64]:
-    """A number for each row, the same for rows of the same text; rows without text all differ."""
-    seen: dict[str | int, int] = {}
-    keys = [row if text is None else text for row, text in enumerate(records.queries)]
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+    test = np.flatnonzero(~np.isin(texts, texts[train]))
+    if not test.size:
+        raise ValueError(
+            f"the {rows} rows that were drawn hold every text of the {len(records)}, so none is "
+            "left to test on; draw fewer, or merge equal texts with drop_duplicates()"
+        )
+    return Split(train, test)

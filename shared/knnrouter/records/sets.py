@@ -13,7 +13,7 @@ from knnrouter.errors import RecordsError
 if TYPE_CHECKING:
     from knnrouter.records.record_set import Price, RecordSet
 
-__all__ = ["concat", "drop_duplicates", "group_means", "select"]
+__all__ = ["concat", "drop_duplicates", "group_by_text", "group_means", "select"]
 
 _ROW_SEQUENCES = ("ids", "queries", "tasks", "groups", "timestamps")
 _ROW_ARRAYS = ("weights", "vectors")
@@ -173,7 +173,7 @@ def drop_duplicates(records: RecordSet) -> RecordSet:
     """See `RecordSet.drop_duplicates`."""
     from knnrouter.records.record_set import RecordSet
 
-    first, group = _group_by_text(records.queries)
+    first, group = group_by_text(records.queries)
     merged = len(records) - len(first)
     if not merged:
         return records
@@ -190,10 +190,23 @@ def drop_duplicates(records: RecordSet) -> RecordSet:
     return RecordSet(**fields)
 
 
-def _group_by_text(
+def group_by_text(
     queries: Sequence[str | None],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first row of each group, and the group of each row; without text, one a group."""
+    """Group the rows of one text; rows without text all differ.
+
+    Args:
+        queries: The text of each row; `n` of them.
+
+    Returns:
+        The first row of each of the `g` groups, ascending, shape (g,); and the group of each row,
+        numbered in the order of first appearance, shape (n,).
+
+    Example:
+        >>> first, group = group_by_text(("a", None, "a", None))
+        >>> first.tolist(), group.tolist()
+        ([0, 1, 3], [0, 1, 0, 2])
+    """
     numbers: dict[str | int, int] = {}
     first: list[int] = []
     group = np.empty(len(queries), dtype=np.int64)

@@ -61,8 +61,9 @@ def test_excludes_is_about_both_ends():
 @pytest.mark.parametrize(
     ("ours", "message"),
     [
-        ([0.1, np.nan], r"shape \(2,\) and 1 NaN; give one number a query, .*leave out"),
-        ([[0.1, 0.2]], r"shape \(1, 2\) and 0 NaN"),
+        ([0.1, np.nan], "1 of the 2 queries have a NaN; both must be measured .*leave out"),
+        ([[0.1, 0.2]], r"shapes \[\(1, 2\), \(2,\), \(1, 2\)\]; give one value a query"),
+        ([0.1], r"shapes \[\(1,\), \(2,\), \(1,\)\]"),
     ],
 )
 def test_bad_outcomes(ours, message):
@@ -71,5 +72,10 @@ def test_bad_outcomes(ours, message):
 
 
 def test_nothing_to_draw():
-    with pytest.raises(ValueError, match=r"shape \(0,\)"):
+    with pytest.raises(ValueError, match=r"shapes \[\(0,\), "):
         paired_bootstrap([], [])
+
+
+def test_groups_of_another_length():
+    with pytest.raises(ValueError, match=r"shapes \[\(2,\), \(2,\), \(1,\)\]; give one value"):
+        paired_bootstrap([0.1, 0.2], [0.0, 0.0], groups=["a"])

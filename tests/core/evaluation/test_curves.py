@@ -114,3 +114,10 @@ def test_bad_arrays(given_, message):
 def test_bad_points():
     with pytest.raises(ValueError, match="points is 1; a curve has at least 2: give 11"):
         strong_fraction_curve([0.1, 0.2], [0, 0], [1, 1], points=1)
+
+
+@pytest.mark.parametrize("recovered", [-0.1, 1.5, np.nan])
+def test_more_than_the_gap_cannot_be_recovered(recovered):
+    curve = strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3)
+    with pytest.raises(ValueError, match=f"recovered is {recovered}; give a part of the gap"):
+        cpt(curve, recovered)

@@ -48,6 +48,7 @@ def test_folds_are_as_equal_as_can_be():
 @settings(deadline=None)
 @given(TEXTS, st.integers(1, 11), st.integers(0, 9))
 def test_a_draw_learns_from_as_many_as_asked_and_does_not_leak(texts, rows, seed):
+    texts = [*texts, *[None] * (rows + 1)]  # so that one text at least is left to test on
     split = draw(records(texts), rows, seed=seed)
     assert len(set(split.train.tolist())) == rows
     assert apart(texts, split)
@@ -74,3 +75,8 @@ def test_bad_folds(folds):
 def test_bad_draws(rows):
     with pytest.raises(ValueError, match=f"rows is {rows}, of 3 in all; give at least 1 and leave"):
         draw(records(["a", "b", "c"]), rows)
+
+
+def test_a_draw_that_leaves_no_other_text():
+    with pytest.raises(ValueError, match="the 1 rows that were drawn hold every text of the 2"):
+        draw(records(["a", "a"]), 1)

@@ -6,22 +6,19 @@ single outcome.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.records import FloatVector
+from knnrouter.records import FloatVector, RecordSet
 from knnrouter.records.sets import group_means
 
+from .embedders import Embedder
 from .errors import RecordsError
 from .index import kmeans
 from .vectors import query_vectors
-
-if TYPE_CHECKING:
-    from knnrouter.records import RecordSet
-
-    from .embedders.base import Embedder
 
 __all__ = ["allot", "condense"]
 
@@ -147,8 +144,6 @@ def _averages(
     group: NDArray[np.int64],
     tasks: list[str | None],
 ) -> RecordSet:
-    from knnrouter.records import RecordSet
-
     means: dict[str, Any] = {}
     for name in _MATRICES:
         values = getattr(records, name)
@@ -169,10 +164,10 @@ def _averages(
 
 
 def _numbered(tasks: list[str | None]) -> tuple[str, ...]:
-    """Name rows after task and number: `math#1`; `#1` where there is no task."""
-    seen: dict[str | None, int] = {}
+    """Name rows after task and number: `math#1`; `#1` where there is no task, or a nameless one."""
+    seen: Counter[str] = Counter()
     ids = []
-    for task in tasks:
-        seen[task] = seen.get(task, 0) + 1
-        ids.append(f"{task or ''}#{seen[task]}")
+    for name in (task or "" for task in tasks):
+        seen[name] += 1
+        ids.append(f"{name}#{seen[name]}")
     return tuple(ids)

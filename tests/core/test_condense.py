@@ -34,6 +34,15 @@ class CompassEmbedder:
         return np.array([[np.cos(a), np.sin(a)] for a in angles], np.float32)
 
 
+def test_a_nameless_task_is_not_the_lack_of_one():
+    records = RecordSet(
+        ids=("1", "2"), queries=("n", "s"), tasks=("", None), models=("a",), scores=[[0], [1]]
+    )
+    small = records.condense(CompassEmbedder(), rows=2)
+    assert small.ids == ("#1", "#2")
+    assert small.tasks == ("", None)
+
+
 def test_hand_worked():
     records = RecordSet(
         ids=("1", "2", "3", "4", "5"),

@@ -89,6 +89,26 @@ class TestNames:
             if inspect.isclass(value) or inspect.isfunction(value):
                 assert inspect.getdoc(value), public
 
+    def test_public_names_are_imported_when_they_are_used(self):
+        code = """
+import sys
+import knnrouter, knnrouter.__main__
+assert set(knnrouter.__all__) <= set(dir(knnrouter))
+assert not {"numpy", "typer", "knnrouter.router"} & set(sys.modules), "imported too early"
+from knnrouter import *
+assert Router is knnrouter.Router is sys.modules["knnrouter.router"].Router
+assert policies is sys.modules["knnrouter.policies"]
+"""
+        done = run_python(code, "-W", "error")
+        assert done.returncode == 0, done.stderr
+
+    def test_other_names_are_not_there(self):
+        with pytest.raises(AttributeError, match="module 'knnrouter' has no attribute 'Rooter'"):
+            _ = knnrouter.Rooter
+
+    def test_the_command_is_what_python_m_runs(self):
+        assert PROJECT["project"]["scripts"] == {"knnrouter": "knnrouter.__main__:main"}
+
     def test_the_version_is_the_one_of_the_project(self):
         assert knnrouter.__version__ == PROJECT["project"]["version"]
 

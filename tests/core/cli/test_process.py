@@ -190,6 +190,14 @@ def test_an_interrupted_build_leaves_the_old_router(work):
     assert sorted(os.listdir()) == ["large.csv", "pool.yaml", "results.csv", "router"]
 
 
+@pytest.mark.parametrize("module", ["numpy", "typer", "faiss", "pydantic"])
+def test_an_interrupt_while_it_is_imported(module, tmp_path):
+    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = shell("demo", env=BUFFERED | {"PYTHONPATH": paths})
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
 def test_help_and_routing_start_quickly(work):
     code = "import sys; from knnrouter.cli import main; sys.argv[1:] = {}; main()"
     heavy = "{'torch', 'pandas', 'sklearn', 'langchain_core', 'rich.progress'} & set(sys.modules)"

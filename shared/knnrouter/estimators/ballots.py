@@ -25,11 +25,14 @@ PRIOR_WEIGHT = 20.0
 _DECIMALS = 7
 """Of a score in single precision."""
 
-_SIDE_BLOCKS = ("costs", "input_tokens", "output_tokens", "latency_ms")
+_NUMBERS = 4_000_000
+"""How many numbers of ballots are gathered at a time: bounds the memory, not the speed."""
 
+_SIDE_BLOCKS = ("costs", "input_tokens", "output_tokens", "latency_ms")
 
 _ROWS_PER_CLUSTER = 60
 """About how many rows make up a cluster, where no task is named."""
+
 _MOST_CLUSTERS = 256
 
 
@@ -172,7 +175,11 @@ class Ballots:
         votes = np.empty((len(rows), 2, rows.shape[1]))
         np.multiply(kernel, self.weights.take(rows), out=votes[:, 0])
         np.multiply(kernel, votes[:, 0], out=votes[:, 1])
-        counted = votes @ self._ballots.take(rows, axis=0)
+        counted = np.empty((len(rows), 2, self._ballots.shape[1]))
+        step = max(1, _NUMBERS // (rows.shape[1] * self._ballots.shape[1]))
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            np.matmul(votes[some], self._ballots.take(rows[some], axis=0), out=counted[some])
         blocks = counted[:, 0, :-1].reshape(len(rows), self._blocks, self.models)
         return self._read(blocks, counted[:, 1, : self.models], counted[:, 0, -1:])
 
@@ -185,9 +192,7 @@ class Ballots:
         measured = blocks[:, 0]
         means = blocks[:, 1:3] / np.maximum(blocks[:, :1], _TINY)
         priors = blocks[:, 3:5] / total[:, :, None]
-        if (
-            0.0 in total[:, 0].tolist()
-        ):  # no neighbor carries weight: nothing is known of the neighborhood
+        if 0.0 in total[:, 0].tolist():  # where no neighbor has a vote, the overall means stand in
             unknown = np.stack((self.task_means.overall, np.full(self.models, 1.0 / PRIOR_WEIGHT)))
             priors = np.where(total[:, :, None] > 0, priors, unknown)
         return Tally(

@@ -177,7 +177,7 @@ class FittedKNN:
         """Count the votes of the neighbors.
 
         A query whose vector is zero, in which the embedder knows no word, has no neighborhood: its
-        estimates are the models' overall means, its support is 0.
+        support is 0, and its scores are the models' overall means; NaN with a shrinkage of 0.
         """
         near = neighbors.first(self.neighbors)
         nearest = _nearest(near)
@@ -206,7 +206,7 @@ class FittedKNN:
         vote, rest = tally.support / total, shrinkage / total  # their parts in the estimate
         doubt = vote / total + (1.0 - vote * vote) * tally.prior_uncertainty
         variance = local_variance(tally, self.ballots) * doubt + rest * rest * self.prior_variance
-        return vote * tally.mean + rest * tally.prior, np.sqrt(variance)
+        return shrunk_scores(tally, shrinkage), np.sqrt(variance)
 
 
 def local_variance(tally: Tally, ballots: Ballots) -> NDArray[np.float64]:

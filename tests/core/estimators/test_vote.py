@@ -87,6 +87,21 @@ EAST = np.array([[1, 0]], np.float32)
 COMPASS = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
 
 
+def test_ballots_gathered_a_few_at_a_time_count_alike(twin, monkeypatch):
+    rng = np.random.default_rng(4)
+    records = records_of(twin, rng, missing=0.3, n=30)
+    evidence = twin.evidence(records, twin.unit(rng.normal(size=(30, 3))))
+    queries = twin.unit(rng.normal(size=(7, 3)))
+    fitted = KNN(k=5, weights="similarity", temperature=0.1, shrinkage=4.0).fit(evidence)
+    near = evidence.index.search(queries, 5)
+    at_once = fitted.estimate(queries, near)
+    for numbers in (1, 500):  # one query at a time, and a few
+        monkeypatch.setattr("knnrouter.estimators.ballots._NUMBERS", numbers)
+        few = fitted.estimate(queries, near)
+        for name in ("scores", "stderr", "support", "costs", "latency_ms"):
+            np.testing.assert_array_equal(getattr(few, name), getattr(at_once, name))
+
+
 def test_hand_worked_uniform(twin):
     knn = KNN(k=2, weights="uniform", shrinkage=0.0)
     found = asked(knn, twin.evidence(three(), COMPASS), EAST)

@@ -22,7 +22,7 @@ from knnrouter.estimators import KNN, Estimates, Estimator, Evidence
 from knnrouter.evaluation import Interval, Split, paired_bootstrap
 from knnrouter.index import FaissIndex
 from knnrouter.policies import Candidates
-from knnrouter.text import read_query
+from knnrouter.vectors import query_vectors
 
 Floats = NDArray[np.float64]
 
@@ -71,8 +71,7 @@ class Embedded:
     @classmethod
     def of(cls, records: RecordSet) -> Embedded:
         """Embed as `Router.fit` does."""
-        texts = [read_query(query).text for query in records.queries]
-        return cls(records=records, vectors=StaticEmbedder().embed(texts))
+        return cls(records=records, vectors=query_vectors(records, StaticEmbedder()))
 
     @property
     def scores(self) -> Floats:
@@ -158,7 +157,7 @@ def _cell(value: object) -> str:
 
 def _flags() -> list[str]:
     """The command line without the place of the data, which is another one everywhere."""
-    flags = sys.argv[1:]
+    flags = [flag for flag in sys.argv[1:] if not flag.startswith("--data=")]
     if "--data" in flags:
         place = flags.index("--data")
         del flags[place : place + 2]

@@ -143,11 +143,11 @@ def interval(
         for number, each in enumerate(runs):
             drawn = place[number, rows]
             tested = drawn >= 0
-            pair = weak[rows[tested]], strong[rows[tested]]
+            measured = weak[rows[tested]], strong[rows[tested]]
             for router, sign in ((name, 1), (less, -1)):
                 if router is not None:
                     preference = each.preferences[router][drawn[tested]]
-                    total += sign * apgr(strong_fraction_curve(preference, *pair))
+                    total += sign * apgr(strong_fraction_curve(preference, *measured))
         return total / len(runs)
 
     return bootstrap(mean, len(weak), draws=asked.draws)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from knnrouter import read_records
+from knnrouter import evaluation, read_records
 from knnrouter.embedders import StaticEmbedder
 
 Floats = npt.NDArray[np.float32]
@@ -120,24 +120,14 @@ def nearest_vote(similarity: Floats, values: Floats, k: int = 100) -> Floats:
 
 
 def apgr(rows: Floats, pair: Floats, seed: int, vote: Callable[[Floats, Floats], Floats]) -> float:
-    """APGR of a vote that learned from 1,500 random questions, on the others.
-
-    The area under quality against the share of strong calls, by trapezoid over the 11 quantile
-    thresholds, between the weak model's (0) and the strong model's (1).
-    """
+    """APGR of a vote that learned from 1,500 random questions, on the others."""
     order = np.random.default_rng(seed).permutation(len(rows))
     learn, test = order[:LEARN], order[LEARN:]
     gain = (pair[learn, 1] - pair[learn, 0])[:, None]
     predicted = np.concatenate(
         [vote(part @ rows[learn].T, gain)[:, 0] for part in parts(rows[test])]
     )
-    edges = np.quantile(predicted, np.linspace(0, 1, 11))
-    calls = [predicted >= edge for edge in edges[:-1]] + [predicted > edges[-1]]
-    weak, strong = pair[test, 0], pair[test, 1]
-    share = np.array([call.mean() for call in calls])[::-1]
-    quality = np.array([np.where(call, strong, weak).mean(dtype=float) for call in calls])[::-1]
-    area = np.sum(np.diff(share) * (quality[1:] + quality[:-1]) / 2) / (share[-1] - share[0])
-    return float((area - weak.mean()) / (strong.mean() - weak.mean()))
+    return evaluation.apgr(evaluation.strong_fraction_curve(predicted, *pair[test].T))
 
 
 def best_score(rows: Floats, scores: Floats, seed: int) -> float:

@@ -21,7 +21,7 @@ from . import embedders, estimators, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
 from .embedders import Embedder
-from .errors import PoolError
+from .errors import DamagedStoreError, EstimatorError, PoolError
 from .estimators import Estimates, Estimator, Evidence, FittedEstimator
 from .explain import Explanation, explain
 from .index import FaissIndex
@@ -128,7 +128,14 @@ class Router:
         chosen = embedders.resolve("static" if embedder is None else embedder)
         store.check_probes(saved, chosen)
         evidence = Evidence(records=saved.records, vectors=saved.vectors, index=saved.index)
-        fitted = estimators.from_settings(saved.settings).restore(evidence, saved.arrays)
+        estimator = estimators.from_settings(saved.settings)
+        try:
+            fitted = estimator.restore(evidence, saved.arrays)
+        except EstimatorError as error:
+            raise DamagedStoreError(
+                f"{folder} is damaged: {error}; put back a copy of the folder, or build the router "
+                f"again: knnrouter build FILE --out {folder}"
+            ) from error
         lineup = Lineup.of(saved.records, pool)
         return cls(evidence=evidence, embedder=chosen, estimator=fitted, lineup=lineup)
 

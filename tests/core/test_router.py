@@ -13,6 +13,7 @@ from knnrouter import Estimates, ModelPool, ModelSpec, RecordSet, Router, polici
 from knnrouter.decision import Decision
 from knnrouter.embedders import FunctionEmbedder, StaticEmbedder
 from knnrouter.errors import (
+    DamagedStoreError,
     EmbedderError,
     EmbedderMismatchError,
     EmptyPoolError,
@@ -650,3 +651,17 @@ models:
         file.write_text("models: [{name: a}]", encoding="utf-8")
         with pytest.raises(PoolError, match=r"pool.yaml: router.index is not set; name the folder"):
             Router.from_yaml(file)
+
+
+@pytest.mark.parametrize("wrong", [-7, 10**6])
+def test_arrays_damaged_beneath_a_fast_check_are_the_folders_fault(tmp_path, wrong):
+    rows = [{"query": "add two numbers", "a": 1, "b": 0}, {"query": "sing a song", "a": 0, "b": 1}]
+    Router.fit(RecordSet.from_rows(rows)).save(tmp_path)
+    [path] = tmp_path.glob("estimator-task_of-*.npy")
+    task_of = np.load(path)
+    np.save(path, np.full_like(task_of, wrong))
+    with pytest.raises(DamagedStoreError, match="numbers outside") as caught:
+        Router.load(tmp_path, verify="fast")
+    assert str(caught.value).startswith(f"{tmp_path} is damaged: the array `task_of`")
+    assert str(caught.value).endswith(f"again: knnrouter build FILE --out {tmp_path}")
+    assert isinstance(caught.value.__cause__, EstimatorError)

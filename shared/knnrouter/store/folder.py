@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,14 +34,46 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep every other `save` and `repair` out of a folder meanwhile; wait for them first.
 
     The operating system lets go of the lock when the process ends, however it ends. The lock file
-    stays: removing it would let two processes lock two files of one name.
+    stays, unless work failed that would have been the first in the folder.
     """
-    with open(folder / names.LOCK, "ab") as file:
-        if sys.platform != "win32":  # no such lock there: see docs/reference/saved-folder.md
-            import fcntl
+    path = folder / names.LOCK
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)  # it goes too where somebody's first save fails
+        with open(path, "ab") as file:
+            _wait_for(file, path)
+            if not _is_at(path, file):  # removed meanwhile: others would lock a new one
+                continue
+            try:
+                yield
+            except BaseException:
+                _remove_lone(path)
+                raise
+            return
 
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+
+def _wait_for(lock: BinaryIO, path: Path) -> None:
+    if sys.platform != "win32":  # no such lock there: see docs/reference/saved-folder.md
+        import fcntl
+
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # nobody can lock anything there
+            _remove_lone(path)
+            raise
+
+
+def _remove_lone(lock: Path) -> None:
+    """Remove a lock file that has nothing to guard."""
+    with suppress(OSError):
+        if os.listdir(lock.parent) == [lock.name]:
+            os.unlink(lock)
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def add_file(folder: Path, role: str, write: Write) -> FileEntry:

@@ -46,8 +46,7 @@ def save(folder: str | Path, saved: Saved, *, keep_queries: bool = True) -> None
     kept = saved if keep_queries else _without_text(saved)
     with telling_of_write_errors(folder):
         _check_is_for_us(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
+        with _made(folder), locked(folder):
             with undoing(folder):
                 manifest = _write(folder, kept)
             remove_files(folder, keep=manifest.file_names)
@@ -147,15 +146,38 @@ def _check_is_for_us(folder: Path) -> None:
         with suppress(DamagedStoreError, MissingRouterError):  # but not of a newer format
             parse(raw, place=str(folder / names.MANIFEST))
         return
-    strangers = [
-        name for name in os.listdir(folder) if name == names.MANIFEST or not names.is_ours(name)
-    ]
+    strangers = _strangers(folder)
     if strangers:
         shown = ", ".join(sorted(strangers)[:3])
         raise StoreError(
             f"{folder} is not empty and is no saved router: it holds {shown}"
             f"{' and more' if len(strangers) > 3 else ''}; give a new or empty folder"
         )
+
+
+def _strangers(folder: Path) -> list[str]:
+    """The files that are not ours, in a folder whose manifest does not say that it is."""
+    found = os.listdir(folder)
+    strangers = [name for name in found if not names.is_ours(name)]
+    if names.MANIFEST in found:
+        beside_data = not strangers and any(map(names.is_data, found))  # so it was ours once
+        if not beside_data or (folder / names.MANIFEST).is_dir():
+            strangers.append(names.MANIFEST)
+    return strangers
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; where writing fails, remove those that it made."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # such as: somebody else has put something there
+            for path in missing:
+                path.rmdir()
+        raise
 
 
 @contextmanager

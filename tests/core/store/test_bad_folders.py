@@ -341,3 +341,29 @@ def test_saving_where_a_first_save_was_interrupted(folder, make_saved, assert_sa
     store.save(folder, make_saved(2))
     assert_same(make_saved(2), store.load(folder))
     assert len(list(folder.iterdir())) == 8
+
+
+@pytest.mark.parametrize("content", [b"", bytes(500), b'{"name": "an app"}'])
+def test_saving_over_a_router_whose_manifest_is_lost(folder, make_saved, assert_same, content):
+    (folder / "manifest.json").write_bytes(content)
+    store.check_target(folder)
+    store.save(folder, make_saved(2))
+    assert_same(make_saved(2), store.load(folder))
+    assert len(list(folder.iterdir())) == 8
+
+
+def test_a_lost_manifest_among_files_of_others_is_not_replaced(folder, make_saved):
+    (folder / "manifest.json").write_bytes(b"")
+    (folder / "cat.jpg").touch()
+    before = sorted(os.listdir(folder))
+    with pytest.raises(
+        StoreError, match=r"no saved router: it holds cat\.jpg, manifest\.json; give"
+    ):
+        store.save(folder, make_saved(2))
+    (folder / "cat.jpg").unlink()
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").mkdir()
+    with pytest.raises(StoreError, match=r"no saved router: it holds manifest\.json; give a new"):
+        store.save(folder, make_saved(2))
+    before.remove("cat.jpg")
+    assert sorted(os.listdir(folder)) == before

@@ -208,6 +208,48 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch, make_saved, a
     assert_same(make_saved(1), store.load(tmp_path))
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_first_save_that_fails_removes_what_it_made(tmp_path, monkeypatch, make_saved, error):
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "new" / "deep"):
+        with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, StoreError)):
+            Disk(patch, error, at=12)
+            store.save(folder, make_saved())
+    assert os.listdir(tmp_path) == ["empty"]
+    assert os.listdir(tmp_path / "empty") == []
+
+
+def test_where_nothing_can_be_locked_no_lock_is_left(tmp_path, monkeypatch, make_saved):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="No locks available"):
+        store.save(tmp_path / "router", make_saved())
+    assert os.listdir(tmp_path) == []
+
+
+def test_who_waited_for_a_first_save_that_fails_saves(
+    tmp_path, monkeypatch, make_saved, assert_same
+):
+    fcntl = pytest.importorskip("fcntl")
+    folder, waited, lock = tmp_path / "router", [], fcntl.flock
+
+    def after_another(file, how):
+        if not waited:  # the other one has failed, and removed what it had made
+            waited.append((folder / ".knnrouter.lock").unlink())
+            folder.rmdir()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_another)
+    store.save(folder, make_saved())
+    assert waited == [None]
+    assert_same(make_saved(), store.load(folder))
+    assert len(list(folder.iterdir())) == 8
+
+
 def test_threads_that_save_and_load_at_once(tmp_path, make_saved, assert_same):
     routers = {make_saved(seed).records.ids: make_saved(seed) for seed in range(4)}
     store.save(tmp_path, make_saved(0))

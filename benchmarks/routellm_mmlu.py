@@ -2,7 +2,7 @@
 
     python benchmarks/routellm_mmlu.py
 
-MMLU without the prompts that the paper calls contaminated. First 1,500 random labelled questions to
+MMLU without the prompts that the paper calls contaminated. First 1,500 random labeled questions to
 learn from and all others to test on; then five folds, with all labels. APGR is computed as
 RouteLLM's code does, by trapezoid over eleven quantile thresholds (arXiv 2406.18665). The intervals
 draw the questions again, the same ones for all routers.
@@ -45,7 +45,7 @@ def main() -> None:
     known = pair(asked)
     learn = min(LEARN, len(known.records) // 2)
     runs = [run(known, draw(known.records, learn, seed=seed), seed) for seed in asked.seeds]
-    header(f"MMLU, {len(known.records):,} questions, {learn:,} labelled at random", asked)
+    header(f"MMLU, {len(known.records):,} questions, {learn:,} labeled at random", asked)
     report(known, runs, asked)
     runs = [
         run(known, split, seed)

@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float32]
 Embed = Callable[[list[str]], Floats]
 
 SEEDS = range(5)
-LEARN = 1500  # labelled MMLU questions
+LEARN = 1500  # labeled MMLU questions
 AT_ONCE = 2048  # queries compared at a time: bounds the memory
 STRONG, WEAK = "gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1"
 

@@ -118,7 +118,7 @@ def figure(cell):
 
 def test_routellm_mmlu(run):
     printed = run("routellm_mmlu", "--quick")
-    assert "MMLU, 179 questions, 89 labelled at random" in printed  # one of 180 is contaminated
+    assert "MMLU, 179 questions, 89 labeled at random" in printed  # one of 180 is contaminated
     assert "`python benchmarks/routellm_mmlu.py --quick` · seeds 0" in printed
     few, folds = tables(printed)
     for table in (few, folds):

@@ -248,7 +248,7 @@ class ModelPool(FileModel, frozen=True):
         tags: Iterable[str] = (),
         prompt_tokens: int | None = None,
     ) -> tuple[str, ...]:
-        """The models that may answer; `knnrouter.pool_eligible.eligible` tells more.
+        """The models that may answer; `knnrouter.pool.eligible` tells more.
 
         Args:
             allow: Names or aliases to choose from; None for all.

@@ -10,11 +10,11 @@ import numpy as np
 import typer
 
 from knnrouter import Decision, Router, policies
+from knnrouter.errors import QueryError
 
 from . import output
 from .explaining import show_explanation
 from .options import JsonOption
-from .queries import query_of
 
 __all__ = ["QUESTIONS", "demo"]
 
@@ -49,9 +49,13 @@ def demo(
     The starter is the small router inside the package: nine open models, measured on public
     benchmarks.
     """
+    if not all(question.strip() for question in questions or ()):
+        raise QueryError(
+            "a question is blank, so there is nothing to route on; write it out: "
+            "knnrouter demo 'Why is the sky blue?'"
+        )
     router = Router.starter()
     if questions:
-        questions = [str(query_of(question, None)) for question in questions]
         _explain(router, questions, as_json=as_json)
         return
     decisions = router.route_many(QUESTIONS)

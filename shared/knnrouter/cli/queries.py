@@ -18,7 +18,7 @@ __all__ = ["Line", "piped_lines", "query_of"]
 _CHUNK = 1 << 16
 """How many bytes of standard input are read at a time, at most."""
 
-_ADVICE = "give TEXT, or pipe it in: echo 'Why is the sky blue?' | knnrouter route"
+_ADVICE = "give TEXT, or pipe it in: echo 'Why is the sky blue?' | knnrouter {command}"
 
 
 class Line(NamedTuple):
@@ -32,8 +32,13 @@ class Line(NamedTuple):
     """Why it cannot be routed; then `text` is empty."""
 
 
-def query_of(text: str | None, messages: str | None) -> object:
+def query_of(text: str | None, messages: str | None, *, command: str) -> object:
     """The query of a command: its TEXT, its `--messages`, or else standard input.
+
+    Args:
+        text: TEXT; None if it was not given.
+        messages: The value of `--messages`; None if it was not given.
+        command: The name of the command, for messages.
 
     Raises:
         QueryError: There is none, or it cannot be read.
@@ -41,10 +46,11 @@ def query_of(text: str | None, messages: str | None) -> object:
     if text is not None and messages is not None:
         raise typer.BadParameter("TEXT is given too; give one of the two", param_hint="--messages")
     if messages is not None:
-        return _chat(messages)
-    asked = _piped() if text is None else text
+        return _chat(messages, command)
+    asked = _piped(command) if text is None else text
     if not asked.strip():
-        raise QueryError(f"the text is blank, so there is nothing to route on; {_ADVICE}")
+        advice = _ADVICE.format(command=command)
+        raise QueryError(f"the text is blank, so there is nothing to route on; {advice}")
     return asked
 
 
@@ -53,7 +59,7 @@ def piped_lines() -> Iterator[list[Line]]:
 
     So a long file is routed in large batches, and a line that somebody types at once.
     """
-    _check_piped()
+    _check_piped("route --lines")
     number, rest = 0, b""
     stream = cast(BufferedReader, sys.stdin.buffer)
     while chunk := stream.read1(_CHUNK):
@@ -76,14 +82,15 @@ def _line(number: int, raw: bytes) -> Line:
     return Line(number, text)
 
 
-def _piped() -> str:
-    _check_piped()
+def _piped(command: str) -> str:
+    _check_piped(command)
     return _decoded(sys.stdin.buffer.read(), "standard input").removesuffix("\n")
 
 
-def _check_piped() -> None:
+def _check_piped(command: str) -> None:
     if sys.stdin is None or sys.stdin.isatty():
-        raise QueryError(f"there is no text to route on; {_ADVICE}")
+        advice = _ADVICE.format(command=command)
+        raise QueryError(f"there is no text to route on; {advice}")
 
 
 def _decoded(raw: bytes, place: str) -> str:
@@ -96,11 +103,11 @@ def _decoded(raw: bytes, place: str) -> str:
         ) from error
 
 
-def _chat(source: str) -> object:
+def _chat(source: str, command: str) -> object:
     """A chat history from a file of JSON, or from standard input."""
     if source == "-":
         place = "standard input"
-        text = _piped()
+        text = _piped(command)
     else:
         place = source
         text = _decoded(Path(source).read_bytes(), place)

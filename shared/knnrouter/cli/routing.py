@@ -57,7 +57,7 @@ def route(
     """
     if lines and (text is not None or messages is not None):
         raise typer.BadParameter("it reads standard input; give no query", param_hint="--lines")
-    asked = None if lines else query_of(text, messages)
+    asked = None if lines else query_of(text, messages, command="route")
     answerer = chosen_router(pool, router, embedder)
     wanted: dict[str, Any] = {
         "policy": policy,
@@ -134,7 +134,7 @@ def explain(
     what each model scored on them; and at which setting or price another model would be chosen.
     With --json, all neighbors.
     """
-    asked = query_of(text, messages)
+    asked = query_of(text, messages, command="explain")
     explanation = chosen_router(pool, router, embedder).explain(asked, policy=policy)
     if as_json:
         output.show_json(explanation.to_dict())

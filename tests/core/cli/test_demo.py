@@ -60,4 +60,8 @@ def test_a_question_of_the_reader(knn, starter):
     found = knn("demo", question, "Why is the sky blue?", "--json").json
     assert [each["question"] for each in found["explained"]] == [question, "Why is the sky blue?"]
     assert found["explained"][0]["decision"]["model"] == decision.model
-    assert "the text is blank" in knn("demo", "", code=2).err
+    err = knn("demo", question, " ", code=2).err
+    assert err.startswith(
+        "error: a question is blank, so there is nothing to route on; write it out"
+    )
+    assert err.endswith(": knnrouter demo 'Why is the sky blue?'\n")

@@ -185,7 +185,10 @@ def test_what_is_no_chat_history(knn, work, content, message):
 def test_blank_text_is_refused(knn, work, stdin):
     ran = knn("route", "--pool", "pool.yaml", stdin=stdin, code=2)
     assert "the text is blank" in ran.err
-    assert "the text is blank" in knn("explain", stdin, "--pool", "pool.yaml", code=2).err
+    assert ran.err.endswith("echo 'Why is the sky blue?' | knnrouter route\n")
+    ran = knn("explain", stdin, "--pool", "pool.yaml", code=2)
+    assert "the text is blank" in ran.err
+    assert ran.err.endswith("echo 'Why is the sky blue?' | knnrouter explain\n")
 
 
 def test_bad_usage(knn, work):

@@ -25,6 +25,7 @@ from .estimators import Estimates
 from .lineup import Lineup
 from .neighbors import Neighbors
 from .policies import Candidates, Choice, Policy
+from .policies.base import asked
 
 __all__ = ["Chooser", "LookedUp"]
 
@@ -137,7 +138,7 @@ class Chooser:
         if _all_nan(candidates.scores):
             why = "the records say nothing of the models that may answer"
             return self._default(candidates, why, "no_evidence")
-        return self.policy(candidates)
+        return asked(self.policy, candidates)
 
     def _by_means(self, candidates: Candidates) -> Choice:
         why = "the embedder knows no word of the query"
@@ -147,7 +148,7 @@ class Chooser:
             return self._default(candidates, f"{why}, and no model was measured", "no_evidence")
         if _all_nan(candidates.scores):
             candidates = replace(candidates, scores=candidates.means)
-        choice = self.policy(candidates)
+        choice = asked(self.policy, candidates)
         reason = f"{why}; by the mean scores over all records: {choice.reason}"
         return replace(choice, reason=reason, reason_code="unknown_words", fallback=True)
 

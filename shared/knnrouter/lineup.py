@@ -75,7 +75,13 @@ class Lineup:
             PoolError: Two columns match one model, or two models one column; or the pool states a
                 `min_similarity` without a `default` to answer below it.
             PolicyError: The pool's policy is unknown or wrongly set.
+            TypeError: `pool` is something else, such as a path.
         """
+        if not isinstance(pool, ModelPool | None):
+            raise TypeError(
+                f"pool is {pool!r:.80}, of type {type(pool).__name__}; give a ModelPool: "
+                "ModelPool.from_yaml(path) of a file, or ModelPool(models=...)"
+            )
         stated = pool is not None
         if pool is None:
             pool = ModelPool(models=tuple(ModelSpec(name=name) for name in records.models))

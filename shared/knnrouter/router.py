@@ -86,7 +86,13 @@ class Router:
             RecordsError: The records hold neither text nor vectors for some row.
             EmbedderMismatchError: The records hold vectors of another embedder.
             PoolError: The pool does not fit the records.
+            TypeError: `records` is no `RecordSet`, or `pool` no `ModelPool`.
         """
+        if not isinstance(records, RecordSet):
+            raise TypeError(
+                f"records is {records!r:.80}, of type {type(records).__name__}; give a RecordSet: "
+                "RecordSet.from_rows(rows) of rows in memory, read_records(path) of a file"
+            )
         if index not in ("auto", "flat"):
             raise ValueError(f'index is {index!r}; give "auto" or "flat"')
         told = progress or _silent

@@ -665,3 +665,27 @@ def test_arrays_damaged_beneath_a_fast_check_are_the_folders_fault(tmp_path, wro
     assert str(caught.value).startswith(f"{tmp_path} is damaged: the array `task_of`")
     assert str(caught.value).endswith(f"again: knnrouter build FILE --out {tmp_path}")
     assert isinstance(caught.value.__cause__, EstimatorError)
+
+
+def test_what_is_no_record_set_no_pool_and_no_choice_is_named():
+    rows = [{"query": "add two numbers", "a": 1, "b": 0}, {"query": "sing a song", "a": 0, "b": 1}]
+    records = RecordSet.from_rows(rows)
+    with pytest.raises(
+        TypeError, match=r"records is \[\{'query.*, of type list; .*from_rows\(rows\)"
+    ):
+        Router.fit(rows)
+    wanted = r"pool is 'pool\.yaml', of type str; .*: ModelPool\.from_yaml\(path\)"
+    with pytest.raises(TypeError, match=wanted):
+        Router.fit(records, pool="pool.yaml")
+    router = Router.fit(records)
+    with pytest.raises(TypeError, match=wanted):
+        router.with_pool("pool.yaml")
+
+    def best(candidates):
+        return candidates.models[0]
+
+    wanted = r"the policy best gave 'a', of type str; a policy returns a Choice: policies\.Choice\("
+    for policy in (best, policies.Guarded(policy=best, min_similarity=0.0, fallback="a")):
+        for act in (router.route, router.explain):
+            with pytest.raises(PolicyError, match=wanted):
+                act("add three numbers", policy=policy)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Candidates", "Choice", "Policy", "ranked"]
+from knnrouter.errors import PolicyError
+
+__all__ = ["Candidates", "Choice", "Policy", "asked", "ranked"]
 
 _TIE_DIGITS = 9
 _TIE = 2 * 10.0**-_TIE_DIGITS
@@ -87,6 +89,30 @@ class Choice:
 
 
 Policy: TypeAlias = Callable[[Candidates], Choice]
+
+
+def asked(policy: Policy, candidates: Candidates) -> Choice:
+    """What a policy chooses; it may be anybody's function, so its answer is checked.
+
+    Raises:
+        PolicyError: It gave something else than a `Choice`.
+
+    Example:
+        >>> def first(candidates):
+        ...     return Choice(ranking=candidates.models, reason="first", reason_code="first")
+        >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
+        >>> asked(first, two).ranking
+        ('small', 'large')
+    """
+    choice: object = policy(candidates)
+    if not isinstance(choice, Choice):
+        name = getattr(policy, "__name__", type(policy).__name__)
+        raise PolicyError(
+            f"the policy {name} gave {choice!r:.80}, of type {type(choice).__name__}; a policy "
+            "returns a Choice: policies.Choice(ranking=names, best first, reason=..., "
+            "reason_code=...)"
+        )
+    return choice
 
 
 def ranked(candidates: Candidates, utility: Sequence[float]) -> tuple[str, ...]:

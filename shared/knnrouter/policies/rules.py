@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from knnrouter.errors import PolicyError, UnpricedError
 
-from .base import Candidates, Choice, Policy, ranked
+from .base import Candidates, Choice, Policy, asked, ranked
 
 __all__ = ["BestScore", "CheapestAbove", "Guarded", "MaxLatency", "ScoreMinusCost", "Threshold"]
 
@@ -233,7 +233,7 @@ class MaxLatency:
                 reason_code="none_in_time",
                 fallback=True,
             )
-        inner = self.policy(candidates.only(quick))
+        inner = asked(self.policy, candidates.only(quick))
         rest = tuple(name for name in by_speed if name not in inner.ranking)
         return Choice(
             ranking=inner.ranking + rest,
@@ -275,7 +275,7 @@ class Guarded:
 
         Where the fallback may not answer, the inner ranking stands, and the choice says so.
         """
-        inner = self.policy(candidates)
+        inner = asked(self.policy, candidates)
         if candidates.similarity >= self.min_similarity:
             return inner
         eligible = self.fallback in candidates.models

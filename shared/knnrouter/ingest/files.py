@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 from knnrouter.errors import RecordsError
 
+from .wording import shown
+
 __all__ = ["FileRow", "Table", "read_csv", "read_json", "read_jsonl", "read_parquet", "read_text"]
 
 _CSV_LIMIT_LOCK = threading.Lock()
+_OTHER_SEPARATORS = {"\t": "tabs", ";": "semicolons"}
 _ENDLESS_NUMBER = "not JSON that can be read: a number has thousands of digits; correct it"
 
 
@@ -80,9 +83,11 @@ def read_csv(path: Path, encoding: str) -> Table:
     A row with another number of fields than the header is a bad row.
 
     Raises:
-        RecordsError: If the file cannot be read, a quote is never closed, or columns repeat.
+        RecordsError: If the file cannot be read, its header is separated by something else, a
+            quote is never closed, or columns repeat.
     """
     text = read_text(path, encoding)
+    _refuse_other_separator(path, text)
     with _long_fields_allowed(len(text)):
         lines = list(_csv_lines(path, text))
     columns = tuple(name.strip() for name in lines[0][1])
@@ -100,6 +105,19 @@ def read_csv(path: Path, encoding: str) -> Table:
             )
             rows.append(FileRow(place, number, {}, problem))
     return Table(path=path, columns=columns, rows=tuple(rows))
+
+
+def _refuse_other_separator(path: Path, text: str) -> None:
+    """Refuse a header of one cell with semicolons or tabs in it: one column is never a table."""
+    start = len(text) - len(text.lstrip("\r\n"))
+    header = text[start:].split("\n", 1)[0].strip()
+    found = [name for mark, name in _OTHER_SEPARATORS.items() if mark in header]
+    if found and "," not in header:
+        raise RecordsError(
+            f"{path}:{text.count(chr(10), 0, start) + 1}: the columns of the header "
+            f"{shown(header)} are separated by {found[0]}; a CSV file separates them by commas: "
+            "write it again with commas, and quote fields that hold commas"
+        )
 
 
 def _csv_lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:

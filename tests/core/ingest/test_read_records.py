@@ -207,6 +207,26 @@ def test_missing_query_column(write):
     assert "there is no column `query`; the columns are question, small" in problem
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "separator"),
+    [
+        ("query;a;b", "x;1;0", "semicolons"),
+        ('"query";"a"', '"x";"1"', "semicolons"),
+        ("query\ta;b", "x\t1", "tabs"),
+    ],
+)
+def test_another_separator_than_commas(write, header, row, separator):
+    path = write("other.csv", f"\r\n{header}\r\n{row}\r\n")
+    assert problems_of(path) == (
+        f"{path}:2: the columns of the header {header!r} are separated by {separator}; a CSV file "
+        "separates them by commas: write it again with commas, and quote fields that hold commas",
+    )
+
+
+def test_semicolons_within_a_header_of_commas_are_fine(write):
+    assert read_records(write("odd.csv", "query,a;b\nx,1\n")).models == ("a;b",)
+
+
 @pytest.mark.parametrize("name", ["routellm", "routerbench"])
 def test_missing_prompt_column(write, name):
     (problem,) = problems_of(write("bad.csv", GOOD), name)

@@ -9,10 +9,11 @@ from knnrouter.evaluation import draw, k_fold
 TEXTS = st.lists(st.sampled_from([None, *"abcdefgh"]), min_size=12, max_size=40)
 
 
-def records(texts):
+def records(texts, groups=None):
     return RecordSet(
         ids=[str(row) for row in range(len(texts))],
         queries=texts,
+        groups=groups,
         models=("m",),
         scores=np.ones((len(texts), 1)),
     )
@@ -67,7 +68,9 @@ def test_seeds():
 
 @pytest.mark.parametrize("folds", [0, 1, 3])
 def test_bad_folds(folds):
-    with pytest.raises(ValueError, match=f"folds is {folds}, of 2 different texts; give at least"):
+    with pytest.raises(
+        ValueError, match=f"folds is {folds}, of 2 different texts or groups; give at least"
+    ):
         k_fold(records(["a", "b", "a"]), folds)
 
 
@@ -78,5 +81,25 @@ def test_bad_draws(rows):
 
 
 def test_a_draw_that_leaves_no_other_text():
-    with pytest.raises(ValueError, match="the 1 rows that were drawn hold every text of the 2"):
+    with pytest.raises(
+        ValueError, match="the 1 rows that were drawn have a text or a group in common"
+    ):
         draw(records(["a", "a"]), 1)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([None, *"ghij"])), min_size=8))
+def test_texts_and_groups_are_never_split_apart(pairs):
+    texts, groups = zip(*pairs, strict=True)
+    alone = [f"{number}" for number in range(3)]  # so that there is something to part
+    many = records([*texts, *alone], [*groups, None, None, None])
+    for split in (*k_fold(many, 3), draw(many, 1)):
+        sides = [set(split.train.tolist()), set(split.test.tolist())]
+        for values in (many.queries, many.groups):
+            one, other = ({values[row] for row in side} - {None} for side in sides)
+            assert one.isdisjoint(other)
+
+
+def test_rows_linked_through_others_go_together():
+    chain = records(["a", "a", "b", "b", "c"], [None, "g", "g", "h", None])
+    assert sorted(split.test.tolist() for split in k_fold(chain, 2)) == [[0, 1, 2, 3], [4]]

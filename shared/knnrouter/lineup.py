@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.pool import ModelPool, ModelSpec, eligible
+from knnrouter.pool import ModelPool, ModelSpec, count_tokens, eligible
 from knnrouter.records import RecordSet
 from knnrouter.text import Query
 
@@ -136,9 +136,8 @@ class Lineup:
         if not self.stated:
             return eligible(self.pool, allow=allow, require=require, tags=tags)
         needs = query.needs.union(require) if query.needs else require
-        tokens = None if self.count_tokens is None else self.count_tokens(given)
-        if tokens is None:
-            tokens = -(-query.prompt_bytes // 2)
+        hook = self.count_tokens
+        tokens = count_tokens(query.prompt_bytes) if hook is None else hook(given)
         return eligible(self.pool, allow=allow, require=needs, tags=tags, prompt_tokens=tokens)
 
     def prompt_tokens(self, query: Query, given: object) -> float:

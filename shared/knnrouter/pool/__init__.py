@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from .model_pool import (
-    KNOWN_CAPABILITIES,
-    ModelPool,
-    ModelSpec,
-    PoolColumns,
-    Price,
-    RouterSettings,
-    cost_usd,
-    count_tokens,
-    eligible,
-)
+from knnrouter.records import Price
+
+from .columns import PoolColumns
+from .eligibility import count_tokens, eligible
+from .model_pool import ModelPool
+from .spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
 
 __all__ = [
     "KNOWN_CAPABILITIES",
@@ -21,7 +16,6 @@ __all__ = [
     "PoolColumns",
     "Price",
     "RouterSettings",
-    "cost_usd",
     "count_tokens",
     "eligible",
 ]

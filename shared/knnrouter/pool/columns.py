@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from knnrouter.errors import PoolError
 
 if TYPE_CHECKING:
-    from knnrouter.pool.model_pool import ModelSpec
+    from knnrouter.pool.spec import ModelSpec
 
 __all__ = ["PoolColumns", "match_columns"]
 

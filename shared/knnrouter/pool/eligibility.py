@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from knnrouter.errors import EmptyPoolError
 
 if TYPE_CHECKING:
-    from knnrouter.pool.model_pool import ModelPool, ModelSpec
+    from knnrouter.pool.model_pool import ModelPool
+    from knnrouter.pool.spec import ModelSpec
 
 __all__ = ["count_tokens", "eligible", "room_for_prompt"]
 

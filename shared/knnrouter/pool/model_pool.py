@@ -16,23 +16,13 @@ from pydantic import GetPydanticSchema, PrivateAttr, model_validator
 
 from knnrouter.errors import UnknownModelError
 from knnrouter.pool.columns import PoolColumns, match_columns
-from knnrouter.pool.eligibility import count_tokens, eligible, room_for_prompt
+from knnrouter.pool.eligibility import eligible, room_for_prompt
 from knnrouter.pool.fields import FileModel
 from knnrouter.pool.problems import PoolProblemsError, did_you_mean, pool_problems
-from knnrouter.pool.spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
+from knnrouter.pool.spec import ModelSpec, RouterSettings
 from knnrouter.records import Price
 
-__all__ = [
-    "KNOWN_CAPABILITIES",
-    "ModelPool",
-    "ModelSpec",
-    "PoolColumns",
-    "Price",
-    "RouterSettings",
-    "cost_usd",
-    "count_tokens",
-    "eligible",
-]
+__all__ = ["ModelPool"]
 
 _MODELS = GetPydanticSchema(lambda _source, handler: handler(tuple[ModelSpec, ...]))
 
@@ -264,23 +254,3 @@ class ModelPool(FileModel, frozen=True):
             EmptyPoolError: No model is left; the message says for each what removed it.
         """
         return eligible(self, allow=allow, require=require, tags=tags, prompt_tokens=prompt_tokens)
-
-
-def cost_usd(price: Price, input_tokens: float, output_tokens: float) -> float:
-    """What a call costs.
-
-    Args:
-        price: USD per million tokens.
-        input_tokens: Tokens of the prompt, >= 0; NaN gives NaN.
-        output_tokens: Tokens of the answer, >= 0; NaN gives NaN.
-
-    Returns:
-        USD, >= 0.
-
-    Example:
-        A thousand tokens in at 2 dollars, five hundred out at 10.
-
-        >>> cost_usd(Price(2.0, 10.0), 1000, 500)
-        0.007
-    """
-    return (input_tokens * price.input + output_tokens * price.output) / 1e6

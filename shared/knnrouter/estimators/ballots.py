@@ -17,7 +17,15 @@ from knnrouter.records import RecordSet
 
 from .base import Evidence
 
-__all__ = ["Ballots", "Tally", "TaskMeans", "exact_scores", "shrunk_means", "task_numbers"]
+__all__ = [
+    "PRIOR_WEIGHT",
+    "Ballots",
+    "Tally",
+    "TaskMeans",
+    "exact_scores",
+    "shrunk_means",
+    "task_numbers",
+]
 
 PRIOR_WEIGHT = 20.0
 """How many measurements the mean above counts for when a task's mean is shrunk toward it."""

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,18 @@ from knnrouter.neighbors import Neighbors
 from .ballots import Ballots, Tally, task_numbers
 from .base import Estimates, Evidence, Setting
 
-__all__ = ["KNN", "FittedKNN", "kernel_weights"]
+__all__ = [
+    "KNN",
+    "FittedKNN",
+    "Kernel",
+    "fixed",
+    "kernel_weights",
+    "local_variance",
+    "shrunk_scores",
+]
 
 Kernel = Literal["uniform", "similarity", "softmax"]
-KERNELS: tuple[Kernel, ...] = ("uniform", "similarity", "softmax")
+_KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 
 _VARIANCE_WEIGHT = 10.0
 """How many measurements a model's overall score variance counts for, next to the local one."""
@@ -80,8 +88,8 @@ class KNN:
         whole = isinstance(self.k, int) and not isinstance(self.k, bool)
         if self.k != "auto" and not (whole and self.k >= 1):
             wrong.append(f'k is {self.k!r}; give a whole number of at least 1, or "auto"')
-        if self.weights not in (*KERNELS, "auto"):
-            allowed = ", ".join(f'"{name}"' for name in (*KERNELS, "auto"))
+        if self.weights not in (*_KERNELS, "auto"):
+            allowed = ", ".join(f'"{name}"' for name in (*_KERNELS, "auto"))
             wrong.append(f"weights is {self.weights!r}; give one of {allowed}")
         if not _auto_or_at_least(self.temperature, 1e-6):
             wrong.append(

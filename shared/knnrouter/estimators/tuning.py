@@ -30,10 +30,10 @@ from .ballots import PRIOR_WEIGHT, Ballots, Tally, exact_scores, shrunk_means
 from .base import Evidence
 from .knn import KNN, fixed, kernel_weights, local_variance, shrunk_scores
 
-__all__ = ["prior_variance", "tuned"]
+__all__ = ["MAX_LEFT_OUT", "prior_variance", "tuned"]
 
-NEIGHBORS = (16, 32, 64, 128)
-KERNELS: tuple[tuple[str, float], ...] = (
+_NEIGHBORS = (16, 32, 64, 128)
+_TEMPERED: tuple[tuple[str, float], ...] = (
     ("softmax", 0.025),
     ("softmax", 0.05),
     ("softmax", 0.1),
@@ -41,7 +41,8 @@ KERNELS: tuple[tuple[str, float], ...] = (
     ("similarity", 0.05),
     ("uniform", 0.05),
 )
-SHRINKAGE = (0.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+"""Kernels with their temperature, which only softmax has a use for."""
+_SHRINKAGE = (0.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 MAX_LEFT_OUT = 4000
 """How many rows are left out in turn; of more, as many are drawn."""
 
@@ -114,10 +115,10 @@ def prior_variance(
 def _grid(knn: KNN, rows: int) -> list[KNN]:
     """Every setting to be tried: what is fixed stays, what is "auto" takes each of its values."""
     most = max(1, rows // 4)
-    neighbors = [k for k in NEIGHBORS if k <= most] or [most]
+    neighbors = [k for k in _NEIGHBORS if k <= most] or [most]
     tried = {
         fixed(knn, k=k, weights=weights, temperature=temperature, shrinkage=shrinkage)
-        for k, (weights, temperature), shrinkage in product(neighbors, KERNELS, SHRINKAGE)
+        for k, (weights, temperature), shrinkage in product(neighbors, _TEMPERED, _SHRINKAGE)
     }
     return sorted(tried, key=_boldness)
 

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["best_single", "by_length", "query_oracle", "random", "scored", "task_oracle"]
 
-Scores = NDArray[np.floating]
+_Scores = NDArray[np.floating]
 
 
-def scored(scores: Scores, columns: ArrayLike) -> NDArray[np.float64]:
+def scored(scores: _Scores, columns: ArrayLike) -> NDArray[np.float64]:
     """What the models in these columns, one for each query or one for all, scored; shape (n,).
 
     NaN where the model was not measured on the query.
@@ -31,7 +31,7 @@ def scored(scores: Scores, columns: ArrayLike) -> NDArray[np.float64]:
     return scores[np.arange(len(scores)), chosen].astype(np.float64)
 
 
-def best_single(train: Scores, test: Scores) -> NDArray[np.float64]:
+def best_single(train: _Scores, test: _Scores) -> NDArray[np.float64]:
     """The one model with the best mean on the training queries answers everything.
 
     Give the test scores twice for the best in hindsight, and then say so.
@@ -46,9 +46,9 @@ def best_single(train: Scores, test: Scores) -> NDArray[np.float64]:
 
 def by_length(
     train_lengths: ArrayLike,
-    train: Scores,
+    train: _Scores,
     test_lengths: ArrayLike,
-    test: Scores,
+    test: _Scores,
     *,
     bins: int = 10,
 ) -> NDArray[np.float64]:
@@ -75,7 +75,7 @@ def by_length(
     return scored(test, columns[test_class])
 
 
-def random(scores: Scores) -> NDArray[np.float64]:
+def random(scores: _Scores) -> NDArray[np.float64]:
     """A model drawn anew for each query: what it scores on average; shape (n,).
 
     The mean is over the models that were measured; each query needs at least one.
@@ -87,7 +87,7 @@ def random(scores: Scores) -> NDArray[np.float64]:
     return np.asarray(np.nanmean(scores.astype(np.float64), axis=1))
 
 
-def task_oracle(scores: Scores, tasks: Sequence[Hashable]) -> NDArray[np.float64]:
+def task_oracle(scores: _Scores, tasks: Sequence[Hashable]) -> NDArray[np.float64]:
     """Knows each query's task, and which model is the best on it over these very queries.
 
     Example:
@@ -101,7 +101,7 @@ def task_oracle(scores: Scores, tasks: Sequence[Hashable]) -> NDArray[np.float64
     return scored(scores, columns[task_of])
 
 
-def query_oracle(scores: Scores) -> NDArray[np.float64]:
+def query_oracle(scores: _Scores) -> NDArray[np.float64]:
     """Knows which model is the best on each query; what it scores, shape (n,).
 
     Looks at the models that were measured; each query needs at least one.
@@ -113,7 +113,7 @@ def query_oracle(scores: Scores) -> NDArray[np.float64]:
     return np.asarray(np.nanmax(scores, axis=1), dtype=np.float64)
 
 
-def _best_column(scores: Scores) -> int:
+def _best_column(scores: _Scores) -> int:
     """The first of the models with the highest mean; those that were never measured stand back."""
     measured = ~np.isnan(scores)
     sums = np.where(measured, scores, 0.0).sum(axis=0, dtype=np.float64)

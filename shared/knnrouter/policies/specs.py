@@ -12,7 +12,7 @@ from knnrouter.errors import PolicyError
 from .base import Policy
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 
-__all__ = ["named_models", "parse", "spec"]
+__all__ = ["KINDS", "named_models", "parse", "spec"]
 
 KINDS: dict[str, Any] = {
     "best_score": BestScore,
@@ -22,6 +22,7 @@ KINDS: dict[str, Any] = {
     "max_latency": MaxLatency,
     "guarded": Guarded,
 }
+"""The policies by the names that they have in text."""
 
 
 def parse(text: str | Mapping[str, Any]) -> Policy:

@@ -57,7 +57,7 @@ def read_records(
         encoding: Of text files; a byte order mark is dropped.
         scale: `(low, high)` of the scores in the file; mapped onto [0, 1].
         threshold: Scores above it (strictly) become 1, the others 0.
-        ignore: Columns (in JSON: models) to leave out.
+        ignore: Columns (in JSON: models) to leave out; one that is not there is an error.
 
     Returns:
         A row for each query, with `notes` on what was met.

@@ -14,7 +14,7 @@ from .cells import CellError, as_amount, as_name
 from .files import FileRow, Table, load_json, read_json, read_jsonl
 from .formats import Format, Source
 from .rows import Evidence, ReadOptions, Row, build
-from .scored import scored_rows
+from .scored import ignored_model_faults, scored_rows
 from .wording import counted
 
 __all__ = ["LLMROUTER"]
@@ -41,7 +41,7 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
             source=str(path),
             rows=[*tasks.bad_rows, *rows],
             models=models,
-            faults=tuple(price_faults),
+            faults=(*price_faults, *ignored_model_faults(table, options.ignore)),
             prices={model: prices[model] for model in models if model in prices},
             notes=(*_task_notes(tasks, table), *_price_notes(models, prices)),
         ),

@@ -9,6 +9,7 @@ from knnrouter.records import RecordSet
 
 from .files import Table
 from .formats import Format, Source
+from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
 from .wide import Layout, rows_of, text_column_faults
 
@@ -35,7 +36,8 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
     if missing:
         raise RecordsError(missing)
     layouts = [_layout(table, options.ignore) for table in tables]
-    faults: list[str] = []
+    columns = [name for table in tables for name in table.columns]
+    faults = list(ignore_faults(str(source.path), options.ignore, columns))
     for number, (table, layout) in enumerate(zip(tables, layouts, strict=True)):
         text_columns = text_column_faults(table.rows, layout)
         faults += text_columns.values()

@@ -11,6 +11,7 @@ from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
 from .formats import Format, Source
+from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
 from .wide import Layout, rows_of, text_column_faults
 from .wording import counted
@@ -41,7 +42,10 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
         source=str(source.path),
         rows=_with_plain_prompts(_with_distinct_ids(rows)),
         models=layout.models,
-        faults=tuple(text_columns.values()),
+        faults=(
+            *ignore_faults(str(source.path), options.ignore, table.columns),
+            *text_columns.values(),
+        ),
         notes=(f"{counted(repeated, 'repeated id')}, told apart as #2, #3, …",) if repeated else (),
     )
     return build(evidence, options)

@@ -6,7 +6,7 @@ from knnrouter.records import RecordSet
 
 from .formats import Format, Source
 from .rows import Evidence, ReadOptions, build
-from .scored import scored_rows
+from .scored import ignored_model_faults, scored_rows
 
 __all__ = ["ROUTERDC"]
 
@@ -18,7 +18,8 @@ def _matches(source: Source) -> bool:
 def _read(source: Source, options: ReadOptions) -> RecordSet:
     task = source.path.stem
     rows = scored_rows(source.table, task_of=lambda _: task, ignore=options.ignore)
-    return build(Evidence(source=str(source.path), rows=rows), options)
+    faults = tuple(ignored_model_faults(source.table, options.ignore))
+    return build(Evidence(source=str(source.path), rows=rows, faults=faults), options)
 
 
 ROUTERDC = Format(

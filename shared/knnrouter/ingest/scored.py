@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .files import FileRow, Table
+from .ignoring import ignore_faults
 from .rows import Cell, Row
 from .wording import shown
 
-__all__ = ["scored_rows"]
+__all__ = ["ignored_model_faults", "scored_rows"]
 
 
 def scored_rows(
@@ -28,6 +29,17 @@ def scored_rows(
         problem = item.problem or _problem(item)
         cells = {} if problem else _cells(item, task_of, ignore)
         yield Row(item.place, f"{table.path.stem}-{item.number}", cells, problem)
+
+
+def ignored_model_faults(table: Table, ignore: frozenset[str]) -> Iterator[str]:
+    """Find models to be left out that no item has a score of.
+
+    Yields:
+        A fault for each.
+    """
+    scores = (item.values.get("scores") for item in table.rows)
+    models = [model for each in scores if isinstance(each, dict) for model in each]
+    yield from ignore_faults(str(table.path), ignore, models, what="model")
 
 
 def _problem(item: FileRow) -> str:

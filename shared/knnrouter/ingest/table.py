@@ -6,6 +6,7 @@ A table with the columns `query`, `model` and `score` is long; any other one is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
@@ -13,6 +14,7 @@ from knnrouter.records import RecordSet
 from .cells import CellError, Scoring, as_name
 from .files import FileRow
 from .formats import Format, Source
+from .ignoring import ignore_faults
 from .rows import AMOUNTS, NAMES, Cell, Evidence, ReadOptions, Row, build
 from .wide import Layout, rows_of, text_column_faults
 from .wording import shown
@@ -61,14 +63,24 @@ def _build_table(
     stem: str,
     options: ReadOptions,
 ) -> RecordSet:
+    unknown = _unknown_ignored(source, columns, options.ignore)
     columns = [name for name in columns if not _is_ignored(name, options.ignore)]
     if columns and "query" not in columns:
-        raise RecordsError(
+        no_query = (
             f"{source}: there is no column `query`; the columns are {', '.join(columns)}: rename "
             "the one with the text that the models answered to `query`"
         )
+        raise RecordsError([*unknown, no_query])
     shape = _long if {"model", "score"} <= set(columns) else _wide
-    return build(shape(rows, columns, source=source, stem=stem), options)
+    evidence = shape(rows, columns, source=source, stem=stem)
+    return build(replace(evidence, faults=(*unknown, *evidence.faults)), options)
+
+
+def _unknown_ignored(source: str, columns: Sequence[str], ignore: frozenset[str]) -> list[str]:
+    if not columns:  # no row, no column: a fault of its own
+        return []
+    of_models = {name.rpartition("|")[0] for name in columns}
+    return list(ignore_faults(source, ignore - of_models, columns))
 
 
 def _is_ignored(column: str, ignore: frozenset[str]) -> bool:

@@ -265,6 +265,37 @@ def test_repeated_columns(write):
     assert "bad.csv:1: columns occur more than once: 'small'" in problem
 
 
+def test_ignored_columns_that_are_not_there(write):
+    path = write("bad.csv", "query,small,comment\na,1,x\n")
+    near, far = problems_of(path, ignore=["zz", "coment", "comment"])
+    columns = "but there is no such column; the columns are 'query', 'small', 'comment'"
+    assert near == f"{path}: ignore has 'coment', {columns}: did you mean 'comment'?"
+    assert far == f"{path}: ignore has 'zz', {columns}: correct the name, or leave it away"
+    path = write("long.csv", "query,model,score\na,m,1\n")
+    (problem,) = problems_of(path, ignore=["m"])
+    assert "there is no such column; the columns are 'query', 'model', 'score'" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "known"),
+    [
+        ("routerbench.csv", "prompt,m,m|total_cost\na,1,0\n", "'prompt', 'm', 'm|total_cost'"),
+        ("routellm.csv", "prompt,m\na,True\n", "'prompt', 'm'"),
+        ("routerdc.json", '[{"question": "a", "scores": {"m": 1, "n": 0}}]', "'m', 'n'"),
+    ],
+)
+def test_ignored_names_that_are_not_there_in_every_format(write, name, content, known):
+    path = write(name, content)
+    what = "model" if name.endswith("json") else "column"
+    problem = (
+        f"{path}: ignore has 'zz', but there is no such {what}; the {what}s are {known}: "
+        "correct the name, or leave it away"
+    )
+    assert problems_of(path, ignore=["zz"]) == (problem,)
+    if name.endswith("json"):  # the same file, as ulab LLMRouter
+        assert problems_of(path, "llmrouter", ignore=["zz"]) == (problem,)
+
+
 # Refused: rows.
 
 

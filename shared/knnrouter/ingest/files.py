@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ class FileRow(NamedTuple):
     """Its values by column."""
     problem: str = ""
     """Why it could not be read; then `values` is empty."""
+
+
+class _Repeating(dict[str, Any]):
+    """A JSON object in which, at any depth of objects, a key occurs more than once."""
+
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +167,7 @@ def _refuse_repeated(path: Path, columns: tuple[str, ...]) -> None:
 def read_jsonl(path: Path, encoding: str) -> Table:
     """Read a file with one JSON object a line; blank lines are passed over.
 
-    A line that is not a JSON object is a bad row.
+    A line that is not a JSON object, or has a key twice, is a bad row.
 
     Raises:
         RecordsError: If the file cannot be read.
@@ -175,7 +182,7 @@ def read_jsonl(path: Path, encoding: str) -> Table:
 
 def _json_row(place: str, number: int, text: str) -> FileRow:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object_of)
     except (json.JSONDecodeError, RecursionError) as error:
         return FileRow(
             place, number, {}, f"not JSON ({error}); write one whole JSON object on each line"
@@ -186,16 +193,38 @@ def _json_row(place: str, number: int, text: str) -> FileRow:
 
 
 def _object_row(place: str, number: int, value: Any) -> FileRow:  # noqa: ANN401  # any JSON
+    if isinstance(value, _Repeating):
+        return FileRow(place, number, {}, _repeated_key(value))
     if isinstance(value, dict):
         return FileRow(place, number, value)
     problem = f"a JSON {type(value).__name__} where an object belongs; write {{column: value, …}}"
     return FileRow(place, number, {}, problem)
 
 
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; of keys that occur more than once, `dict` would keep the last."""
+    values = dict(pairs)
+    keys = [value.key for _, value in pairs if isinstance(value, _Repeating)]
+    if len(values) < len(pairs):
+        keys = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if not keys:
+        return values
+    repeating = _Repeating(values)
+    repeating.key = keys[0]
+    return repeating
+
+
+def _repeated_key(value: _Repeating) -> str:
+    return (
+        f"key {shown(value.key)} occurs more than once in one JSON object; only one value can "
+        "count: keep the right one"
+    )
+
+
 def read_json(path: Path, encoding: str) -> Table:
     """Read a file that holds one JSON list of objects.
 
-    An item that is not an object is a bad row.
+    An item that is not an object, or has a key twice, is a bad row.
 
     Raises:
         RecordsError: If the file cannot be read, or holds something else.
@@ -219,11 +248,12 @@ def load_json(path: Path, encoding: str) -> Any:  # noqa: ANN401  # any JSON
     """Read a JSON file.
 
     Raises:
-        RecordsError: If the file cannot be read, or is not whole.
+        RecordsError: If the file cannot be read or is not whole, or if it is an object in which a
+            key occurs more than once.
     """
     text = read_text(path, encoding)
     try:
-        return json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object_of)
     except json.JSONDecodeError as error:
         raise RecordsError(
             f"{path}:{error.lineno}:{error.colno}: not JSON ({error.msg}); the file may be cut "
@@ -235,6 +265,9 @@ def load_json(path: Path, encoding: str) -> Any:  # noqa: ANN401  # any JSON
         ) from error
     except ValueError as error:
         raise RecordsError(f"{path}: {_ENDLESS_NUMBER}") from error
+    if isinstance(value, _Repeating):
+        raise RecordsError(f"{path}: {_repeated_key(value)}")
+    return value
 
 
 def read_parquet(path: Path) -> Table:

@@ -384,6 +384,28 @@ def test_rows_that_are_not_objects(write):
     assert no_text.startswith(f"{path}:4: query: ['b'] is not text")
 
 
+REPEATED = (
+    "key 'm' occurs more than once in one JSON object; only one value can count: keep the right one"
+)
+
+
+def test_a_key_twice_in_one_object(write):
+    path = write("bad.jsonl", '{"query": "a", "m": 1}\n\n{"query": "b", "m": 1, "n": 0, "m": 0}\n')
+    assert problems_of(path) == (f"{path}:3: {REPEATED}",)
+    assert read_records(path, on_bad_row="skip").queries == ("a",)
+    path = write("bad.json", '[{"query": "a", "m": 1}, {"query": "b", "m": 1, "m": 1}]')
+    assert problems_of(path) == (f"{path}, item 2: {REPEATED}",)
+
+
+def test_a_key_twice_in_the_scores_or_prices(write):
+    path = write("routing_test.json", '[{"question": "a", "scores": {"m": 1, "m": 0}}]')
+    assert problems_of(path) == (f"{path}, item 1: {REPEATED}",)
+    write("routing_test.json", '[{"question": "a", "scores": {"m": 1}}]')
+    price = '{"input_price": 1, "output_price": 2}'
+    prices = write("llm_candidates.json", f'{{"m": {price}, "m": {price}}}')
+    assert problems_of(path) == (f"{prices}: {REPEATED}",)
+
+
 def test_text_that_is_no_unicode(write):
     (problem,) = problems_of(write("bad.jsonl", '{"query": "ab\\ud800", "m": 1}\n'))
     assert "query: character 3 is half of a surrogate pair" in problem

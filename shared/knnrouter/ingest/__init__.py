@@ -45,8 +45,9 @@ def read_records(
 ) -> RecordSet:
     r"""Read benchmark outcomes from a file or a folder.
 
-    Empty cells, `nan`, `na`, `none` and `null` are "not measured"; true and false are 1 and 0.
-    Rows that repeat a text are counted in `notes` and kept; `drop_duplicates()` merges them.
+    Empty cells, `nan`, `na`, `none` and `null` are "not measured"; scores of true and false are
+    1 and 0. Rows that repeat a text are counted in `notes` and kept; `drop_duplicates()` merges
+    them.
 
     Args:
         path: A file or a folder.

@@ -146,6 +146,11 @@ def as_amount(value: object) -> float:
         >>> as_amount("1e-6")
         1e-06
     """
+    if _is_truth(value):
+        raise CellError(
+            f"{shown(value)} is a truth value, which only a score can be; give a number >= 0, or "
+            "leave the cell empty"
+        )
     amount = as_number(value)
     if amount is None:
         raise CellError(f"{shown(value)} is not a number; give one, or leave the cell empty")
@@ -163,7 +168,7 @@ def as_name(value: object) -> str | None:
         Its text; None if it is absent or empty.
 
     Raises:
-        CellError: If it is a list or another nested value.
+        CellError: If it is a truth value, a list or another nested value.
 
     Example:
         >>> as_name("math"), as_name(7), as_name(7.0), as_name("")
@@ -175,7 +180,7 @@ def as_name(value: object) -> str | None:
         return value if value.strip() else None
     if isinstance(value, date):  # a datetime too
         return value.isoformat()
-    if not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise CellError(f"{shown(value)} is neither text nor a number; give one of the two")
     if isinstance(value, float) and value.is_integer():  # pandas turns 7 into 7.0
         return str(int(value))

@@ -34,6 +34,20 @@ def test_not_measured(value):
     assert math.isnan(Scoring(threshold=0).read(value))
 
 
+@pytest.mark.parametrize("value", [True, False, np.True_, "TRUE", " false "])
+def test_a_truth_value_is_a_score_and_no_amount(value):
+    assert Scoring().read(value) in (0.0, 1.0)
+    with pytest.raises(CellError, match="is a truth value, which only a score can be; give"):
+        as_amount(value)
+
+
+@pytest.mark.parametrize("value", [True, np.False_])
+def test_a_truth_value_is_no_name(value):
+    with pytest.raises(CellError, match="is neither text nor a number; give one of the two"):
+        as_name(value)
+    assert as_name("true") == "true"
+
+
 @pytest.mark.parametrize("value", ["good", "1,5", [1], {"a": 1}, b"1", 1j])
 def test_not_a_number(value):
     assert as_number(value) is None

@@ -406,6 +406,14 @@ def test_a_key_twice_in_the_scores_or_prices(write):
     assert problems_of(path) == (f"{prices}: {REPEATED}",)
 
 
+def test_a_truth_value_is_no_cost(write):
+    path = write("bad.jsonl", '{"query": "a", "m": true, "m|cost": true}\n')
+    assert problems_of(path) == (
+        f"{path}:1: cost of 'm': True is a truth value, which only a score can be; give a number "
+        ">= 0, or leave the cell empty",
+    )
+
+
 def test_text_that_is_no_unicode(write):
     (problem,) = problems_of(write("bad.jsonl", '{"query": "ab\\ud800", "m": 1}\n'))
     assert "query: character 3 is half of a surrogate pair" in problem

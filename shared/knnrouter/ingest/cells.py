@@ -18,7 +18,7 @@ from knnrouter.errors import RecordsError
 
 from .wording import shown
 
-__all__ = ["CellError", "Scoring", "as_amount", "as_name", "as_number", "as_query"]
+__all__ = ["CellError", "Scoring", "as_amount", "as_model", "as_name", "as_number", "as_query"]
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 _WORDS = _TRUTH | dict.fromkeys(("", "nan", "na", "n/a", "none", "null"), math.nan)
@@ -168,7 +168,7 @@ def as_name(value: object) -> str | None:
         Its text; None if it is absent or empty.
 
     Raises:
-        CellError: If it is a truth value, a list or another nested value.
+        CellError: If it is a truth value, a list or another nested value, or not valid Unicode.
 
     Example:
         >>> as_name("math"), as_name(7), as_name(7.0), as_name("")
@@ -177,6 +177,7 @@ def as_name(value: object) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
+        _check_unicode(value)
         return value if value.strip() else None
     if isinstance(value, date):  # a datetime too
         return value.isoformat()
@@ -185,6 +186,30 @@ def as_name(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer():  # pandas turns 7 into 7.0
         return str(int(value))
     return str(value)
+
+
+def as_model(value: object) -> str | None:
+    """Read the name of a model, which a pool has to be able to name too.
+
+    Returns:
+        Its text; None if it is absent or empty.
+
+    Raises:
+        CellError: If it is no name, or holds a line break or another character that cannot be
+            printed.
+
+    Example:
+        >>> as_model("small")
+        'small'
+    """
+    name = as_name(value)
+    if name is None or name.isprintable():
+        return name
+    number, wrong = next((n, c) for n, c in enumerate(name, start=1) if not c.isprintable())
+    raise CellError(
+        f"character {number} of {shown(name)} is {wrong!r}; the name of a model is one line of "
+        "characters that can be printed: rename the model"
+    )
 
 
 def as_query(value: object) -> str:
@@ -201,10 +226,14 @@ def as_query(value: object) -> str:
         raise CellError(f"{shown(value)} is not text; give the text that the models answered")
     if not value.strip():
         raise CellError("it is empty; a query without text cannot be routed on: leave the row out")
+    _check_unicode(value)
+    return value
+
+
+def _check_unicode(text: str) -> None:
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise CellError(
             f"character {error.start + 1} is half of a surrogate pair; write the text as UTF-8"
         ) from error
-    return value

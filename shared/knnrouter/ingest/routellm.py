@@ -11,7 +11,7 @@ from .files import Table
 from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
-from .wide import Layout, rows_of, text_column_faults
+from .wide import Layout, model_name_faults, rows_of, text_column_faults
 
 __all__ = ["ROUTELLM"]
 
@@ -40,7 +40,7 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
     faults = list(ignore_faults(str(source.path), options.ignore, columns))
     for number, (table, layout) in enumerate(zip(tables, layouts, strict=True)):
         text_columns = text_column_faults(table.rows, layout)
-        faults += text_columns.values()
+        faults += [*model_name_faults(str(table.path), layout), *text_columns.values()]
         layouts[number] = layout.without(tuple(text_columns))
     evidence = Evidence(source=str(source.path), rows=_rows(tables, layouts), faults=tuple(faults))
     return build(evidence, options)

@@ -13,7 +13,7 @@ from knnrouter.records import RecordSet
 from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
-from .wide import Layout, rows_of, text_column_faults
+from .wide import Layout, model_name_faults, rows_of, text_column_faults
 from .wording import counted
 
 __all__ = ["ROUTERBENCH"]
@@ -44,6 +44,7 @@ def _read(source: Source, options: ReadOptions) -> RecordSet:
         models=layout.models,
         faults=(
             *ignore_faults(str(source.path), options.ignore, table.columns),
+            *model_name_faults(str(source.path), layout),
             *text_columns.values(),
         ),
         notes=(f"{counted(repeated, 'repeated id')}, told apart as #2, #3, …",) if repeated else (),

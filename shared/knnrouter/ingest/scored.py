@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from .cells import CellError, as_model
 from .files import FileRow, Table
 from .ignoring import ignore_faults
 from .rows import Cell, Row
@@ -26,7 +27,7 @@ def scored_rows(
         A row for each item, called `<file stem>-<number>`.
     """
     for item in table.rows:
-        problem = item.problem or _problem(item)
+        problem = item.problem or _problem(item, ignore)
         cells = {} if problem else _cells(item, task_of, ignore)
         yield Row(item.place, f"{table.path.stem}-{item.number}", cells, problem)
 
@@ -42,16 +43,20 @@ def ignored_model_faults(table: Table, ignore: frozenset[str]) -> Iterator[str]:
     yield from ignore_faults(str(table.path), ignore, models, what="model")
 
 
-def _problem(item: FileRow) -> str:
+def _problem(item: FileRow, ignore: frozenset[str]) -> str:
     if not isinstance(item.values.get("question"), str):
         return (
             f"question: {shown(item.values.get('question'))} is not text; "
             "give the text that the models answered"
         )
-    if not isinstance(item.values.get("scores"), dict):
-        return (
-            f"scores: {shown(item.values.get('scores'))} is not an object; give {{model: score, …}}"
-        )
+    scores = item.values.get("scores")
+    if not isinstance(scores, dict):
+        return f"scores: {shown(scores)} is not an object; give {{model: score, …}}"
+    try:
+        for model in (name for name in scores if name not in ignore):
+            as_model(model)
+    except CellError as error:
+        return f"scores: {error}"
     return ""
 
 

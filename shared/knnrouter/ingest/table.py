@@ -11,12 +11,12 @@ from dataclasses import replace
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
-from .cells import CellError, Scoring, as_name
+from .cells import CellError, Scoring, as_model
 from .files import FileRow
 from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import AMOUNTS, NAMES, Cell, Evidence, ReadOptions, Row, build
-from .wide import Layout, rows_of, text_column_faults
+from .wide import Layout, model_name_faults, rows_of, text_column_faults
 from .wording import shown
 
 __all__ = ["TABLE", "records_from_rows"]
@@ -91,7 +91,8 @@ def _is_ignored(column: str, ignore: frozenset[str]) -> bool:
 def _wide(rows: Sequence[FileRow], columns: Sequence[str], *, source: str, stem: str) -> Evidence:
     layout, faults = _wide_layout(columns)
     text_columns = text_column_faults(rows, layout)
-    faults = [f"{source}: {fault}" for fault in faults] + list(text_columns.values())
+    faults = [f"{source}: {fault}" for fault in faults]
+    faults += [*model_name_faults(source, layout), *text_columns.values()]
     layout = layout.without(tuple(text_columns))
     if columns and not faults and not layout.models:
         faults = [f"{source}: no model: the table has no column of scores beside {list(columns)}"]
@@ -161,7 +162,7 @@ def _long_rows(rows: Sequence[FileRow], stem: str) -> Iterator[Row]:
 
 
 def _long_cells(values: Mapping[str, object]) -> dict[Cell, object]:
-    model = as_name(values.get("model"))
+    model = as_model(values.get("model"))
     if model is None:
         raise CellError("it is absent or empty; every row of a long table names one model")
     cells = {Cell(name): values[name] for name in ("query", *NAMES) if name in values}

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cells import as_number
+from .cells import CellError, as_model, as_number
 from .files import FileRow
 from .rows import Cell, Row
 from .wording import shown
 
-__all__ = ["Layout", "rows_of", "text_column_faults"]
+__all__ = ["Layout", "model_name_faults", "rows_of", "text_column_faults"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,25 @@ def rows_of(rows: Sequence[FileRow], layout: Layout, *, stem: str) -> Iterator[R
     for row in rows:
         cells = {layout.cells[name]: v for name, v in row.values.items() if name in layout.cells}
         yield Row(row.place, f"{stem}-{row.number}", cells, row.problem)
+
+
+def model_name_faults(source: str, layout: Layout) -> Iterator[str]:
+    """Find score columns whose names cannot be those of models.
+
+    Args:
+        source: The path of the file, for messages.
+        layout: What its columns are.
+
+    Yields:
+        A fault for each.
+    """
+    for name, cell in layout.cells.items():
+        if cell.field != "score":
+            continue
+        try:
+            as_model(cell.model)
+        except CellError as error:
+            yield f"{source}: column {shown(name)}: {error}"
 
 
 def text_column_faults(rows: Sequence[FileRow], layout: Layout) -> dict[str, str]:

@@ -419,6 +419,47 @@ def test_text_that_is_no_unicode(write):
     assert "query: character 3 is half of a surrogate pair" in problem
 
 
+@pytest.mark.parametrize("name", ["id", "task", "group", "timestamp"])
+def test_names_that_are_no_unicode(write, name):
+    path = write("bad.jsonl", f'{{"query": "a", "m": 1, "{name}": "x\\ud800"}}\n')
+    assert problems_of(path) == (
+        f"{path}:1: {name}: character 2 is half of a surrogate pair; write the text as UTF-8",
+    )
+
+
+UNPRINTABLE = (
+    "character 2 of 'm\\n' is '\\n'; the name of a model is one line of characters that can be "
+    "printed: rename the model"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("wide.jsonl", '{"query": "a", "m\\n": 1, "m\\n|cost": 1}', ": column 'm\\n'"),
+        ("long.jsonl", '{"query": "a", "model": "m\\n", "score": 1}', ":1: model"),
+        ("routerdc.json", '[{"question": "a", "scores": {"m\\n": 1}}]', ", item 1: scores"),
+    ],
+)
+def test_models_that_cannot_be_printed(write, name, content, place):
+    path = write(name, content)
+    assert problems_of(path) == (f"{path}{place}: {UNPRINTABLE}",)
+    half = path.read_text().replace("\\n", "\\ud800")
+    (problem,) = problems_of(write(name, half))
+    assert problem.startswith(f"{path}{place.replace(chr(92) + 'n', chr(92) + 'ud800')}: ")
+    assert "character 2 is half of a surrogate pair; write the text as UTF-8" in problem
+
+
+@pytest.mark.parametrize("header", ["prompt,m\x1b[0m", "prompt,m\x1b[0m,m\x1b[0m|total_cost"])
+def test_columns_that_cannot_be_printed(write, header):
+    path = write("bad.csv", f"{header}\na{',1' * header.count(',')}\n")
+    (problem,) = problems_of(path)
+    assert problem.startswith(
+        f"{path}: column 'm\\x1b[0m': character 2 of 'm\\x1b[0m' is '\\x1b'; the name of a model"
+    )
+    assert read_records(write("good.csv", "prompt,Modèle 1\na,1\n")).models == ("Modèle 1",)
+
+
 def test_items_without_question_or_scores(write):
     path = write(
         "bad.json",

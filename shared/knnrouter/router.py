@@ -77,12 +77,14 @@ class Router:
             embedder: "static", the one that comes with the library, or one of your own.
             estimator: What to expect of each model; None: `estimators.KNN()`, chosen by
                 leave-one-out.
-            policy: Which model to take; None: the pool's, else `BestScore()`.
+            policy: Which model to take; None: the pool's, else `BestScore()`. It holds for this
+                router only: `save` and `with_pool` take the policy from the pool.
             index: How neighbors are found; "auto" is flat, which is exact.
             seed: Where all randomness comes from.
             progress: Is told how far the work is.
 
         Raises:
+            ValueError: `index` is neither.
             RecordsError: The records hold neither text nor vectors for some row.
             EmbedderMismatchError: The records hold vectors of another embedder.
             PoolError: The pool does not fit the records.
@@ -174,6 +176,8 @@ class Router:
         self, pool: ModelPool | None, *, count_tokens: CountTokens | None = None
     ) -> Router:
         """The same evidence for another pool, with new prices, limits, models or policy.
+
+        The policy is the new pool's, and `count_tokens` is stated anew.
 
         Args:
             pool: As for `fit`.
@@ -276,9 +280,11 @@ class Router:
         if isinstance(queries, str):
             raise TypeError("estimate takes several queries; give a list, also for one text")
         given = tuple(queries)
-        for query in given:
-            routing_text(query)  # which says what is wrong with a query without text
-        looked_up = self._look_up([read_query(query) for query in given], given)
+        read = [read_query(query) for query in given]
+        for query, one in zip(read, given, strict=True):
+            if query.kind != "text":
+                routing_text(one)  # which says what is wrong
+        looked_up = self._look_up(read, given)
         found, widened = looked_up.estimates, self.lineup.widened
         return replace(
             found,

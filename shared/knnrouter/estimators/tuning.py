@@ -1,10 +1,11 @@
 """Leave-one-out: which settings of the vote would have served the evidence itself best.
 
-Each row in turn is a query, without itself and without every row of the same text. One search
-serves all settings. The mean of the row's own task is taken without these rows; the means over all
-tasks, in which a row weighs little, still hold them. The loss of a setting is the squared error of
-the differences between models (the row's mean error is taken out, since it moves all models alike
-and changes no choice). Where no row measures two models, it is the squared error itself.
+Each row in turn is a query, without itself and without every row of the same text (rows of one
+group are not kept apart here). One search serves all settings. The mean of the row's own task is
+taken without these rows; the means over all tasks, in which a row weighs little, still hold them.
+The loss of a setting is the squared error of the differences between models (the row's mean error
+is taken out, since it moves all models alike and changes no choice). Where no row measures two
+models, it is the squared error itself.
 
 Among the settings whose loss is within one standard error of the least, the one with the most
 shrinkage is taken, and of these the middle one by k and smoothness: the rule of Breiman et al.

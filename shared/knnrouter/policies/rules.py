@@ -129,7 +129,7 @@ class Threshold:
     Attributes:
         strong: The name of the better, dearer model.
         weak: The name of the cheaper one.
-        threshold: In [0, 1]; 0 always takes the strong model, above 1 never would.
+        threshold: In [0, 1]; 0 always takes the strong model, 1 only where it alone is right.
 
     Raises:
         PolicyError: The threshold is outside [0, 1], the two are one model, or (when called)

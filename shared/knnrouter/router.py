@@ -305,7 +305,7 @@ class Router:
             query: As for `route`.
             policy: As for `route`.
         """
-        chooser = self._usual if policy is None else self._chooser(self.lineup.guarded(policy))
+        chooser = self._chooser(policy)
         read = read_query(query)
         eligible = self.lineup.eligible(read, query, allow=None, require=(), tags=())
         found = self._look_up((read,), (query,))
@@ -336,7 +336,7 @@ class Router:
         tags: Collection[str],
     ) -> list[Decision]:
         start = time.perf_counter()
-        chooser = self._usual if policy is None else self._chooser(self.lineup.guarded(policy))
+        chooser = self._chooser(policy)
         read = [read_query(query) for query in given]
         eligible = [
             self.lineup.eligible(query, one, allow=allow, require=require, tags=tags)
@@ -368,10 +368,12 @@ class Router:
 
     @cached_property
     def _usual(self) -> Chooser:
-        return self._chooser(self.lineup.policy)
+        return Chooser(lineup=self.lineup, policy=self.lineup.policy)
 
-    def _chooser(self, policy: Policy) -> Chooser:
-        return Chooser(lineup=self.lineup, policy=policy)
+    def _chooser(self, policy: str | Policy | None) -> Chooser:
+        if policy is None:
+            return self._usual
+        return Chooser(lineup=self.lineup, policy=self.lineup.guarded(policy))
 
 
 def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -389,7 +391,7 @@ def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list
 
 def _cut(whole: str, part: str) -> str:
     return (
-        f"of {len(whole):,} characters, the first and last {len(part):,} or so were read; "
+        f"of {len(whole):,} characters, head and tail were read, {len(part):,} in all; "
         "the embedder's window holds no more"
     )
 

@@ -168,7 +168,7 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
             {"policies"},
             {"lineup", "choosing", "explain", "store"},
             {"router"},
-            {"evaluation", "cli", "__main__"},
+            {"evaluation", "serving", "cli", "__main__"},
         ]
         rank = {name: place for place, names in enumerate(layers) for name in names}
         found = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()}

@@ -114,6 +114,45 @@ class Decision:
         )
         return {name: as_json(getattr(self, name)) for name in names}
 
+    def summary(self) -> dict[str, Any]:
+        """`to_dict` without the neighbors, for logs and messages: small, and of no other's query.
+
+        What routing notes of the query stays out too.
+        """
+        return {name: as_json(getattr(self, name)) for name in _SUMMARIZED}
+
+    @classmethod
+    def from_summary(cls, values: Mapping[str, Any]) -> Decision:
+        """The decision of a `summary`; None is NaN again.
+
+        Args:
+            values: The summary, possibly with other keys beside it.
+
+        Raises:
+            ValueError: A key is missing, or its value is of another type.
+
+        Example:
+            >>> made = {"id": "d1", "model": "a", "ranking": ["a", "b"], "scores": {"a": None},
+            ...     "costs": {}, "stderr": {}, "support": {}, "similarity": 0.5, "reason": "r",
+            ...     "reason_code": "c", "fallback": False, "policy": "p", "elapsed_ms": 1.0}
+            >>> Decision.from_summary(made).scores
+            {'a': nan}
+        """
+        try:
+            made: dict[str, Any] = {name: str(values[name]) for name in _TEXTS}
+            for name in ("similarity", "elapsed_ms"):
+                made[name] = _number(values[name])
+            for name in ("scores", "costs", "stderr", "support"):
+                made[name] = {str(key): _number(value) for key, value in values[name].items()}
+            made["ranking"] = tuple(map(str, values["ranking"]))
+            made["fallback"] = bool(values["fallback"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"this is no summary of a decision ({type(error).__name__}: {error}); its keys are "
+                f"{', '.join(_SUMMARIZED)}"
+            ) from error
+        return cls(**made)
+
     def __str__(self) -> str:
         score, error = self.scores.get(self.model, math.nan), self.stderr.get(self.model, math.nan)
         facts = []
@@ -159,6 +198,17 @@ class Decision:
             reason_code=reason_code,
             fallback=True,
         )
+
+
+_TEXTS = ("id", "model", "reason", "reason_code", "policy")
+_SUMMARIZED = (
+    *("id", "model", "ranking", "scores", "costs", "stderr", "support", "similarity"),
+    *("reason", "reason_code", "fallback", "policy", "elapsed_ms"),
+)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,12 +156,7 @@ class Router:
             StoreError: The saved folder cannot be used.
         """
         pool = ModelPool.from_yaml(path)
-        if pool.index_path is None:
-            raise PoolError(
-                f"{path}: router.index is not set; name the folder that `knnrouter build` wrote, "
-                "relative to this file"
-            )
-        return cls.load(pool.index_path, pool=pool, embedder=embedder)
+        return cls.load(pool.stated_index_path(), pool=pool, embedder=embedder)
 
     @classmethod
     def starter(cls) -> Router:
@@ -185,6 +180,28 @@ class Router:
                 windows and prices; None estimates them from the bytes.
         """
         lineup = Lineup.of(self.evidence.records, pool, count_tokens=count_tokens)
+        return replace(self, lineup=lineup)
+
+    def with_abilities(self, pool: ModelPool, *, count_tokens: CountTokens | None = None) -> Router:
+        """The same router, but what the models can do and take in is told anew.
+
+        Evidence, prices and policy stay; only who may answer a query can change.
+
+        Args:
+            pool: The models of this router's pool, in the same order, with other capabilities,
+                context windows or tags. What is not listed in it is not had.
+            count_tokens: As for `with_pool`; None keeps the router's.
+
+        Raises:
+            PoolError: The pool has other models.
+        """
+        if pool.names != self.pool.names:
+            raise PoolError(
+                f"the pool's models are {', '.join(pool.names)}, and the router's are "
+                f"{', '.join(self.pool.names)}; give the same, or use with_pool"
+            )
+        count_tokens = count_tokens or self.lineup.count_tokens
+        lineup = replace(self.lineup, pool=pool, stated=True, count_tokens=count_tokens)
         return replace(self, lineup=lineup)
 
     def save(self, folder: str | Path, *, keep_queries: bool = True) -> None:
@@ -230,6 +247,7 @@ class Router:
         self,
         query: object,
         *,
+        prompt: object = None,
         policy: str | Policy | None = None,
         allow: Collection[str] | None = None,
         require: Collection[str] = (),
@@ -239,6 +257,8 @@ class Router:
 
         Args:
             query: A text, a chat history, or anything `text.routing_text` takes.
+            prompt: All that the model will read, where that is more than the query: who may
+                answer depends on it, the choice among them does not. None: the query.
             policy: A policy or its text, instead of the router's; the pool's `min_similarity`
                 holds for it too.
             allow: Names of the pool that may answer; None: all that are enabled.
@@ -254,22 +274,43 @@ class Router:
             PolicyError: The policy is unknown, wrongly set, or cannot choose.
             UnknownModelError: `allow` or the policy names a model that is not in the pool.
         """
-        return self._decisions((query,), policy, allow=allow, require=require, tags=tags)[0]
+        prompts = None if prompt is None else (prompt,)
+        return self._decisions((query,), prompts, policy, allow=allow, require=require, tags=tags)[
+            0
+        ]
 
     def route_many(
         self,
         queries: Iterable[object],
         *,
+        prompts: Iterable[object] | None = None,
         policy: str | Policy | None = None,
         allow: Collection[str] | None = None,
         require: Collection[str] = (),
         tags: Collection[str] = (),
     ) -> list[Decision]:
-        """Choose a model for each query: `route`, with one embedding batch and one search."""
+        """Choose a model for each query: `route`, with one embedding batch and one search.
+
+        Args:
+            queries: As for `route`, several.
+            prompts: As for `route`, one for each query.
+            policy: As for `route`.
+            allow: As for `route`.
+            require: As for `route`.
+            tags: As for `route`.
+
+        Raises:
+            ValueError: There are more or fewer prompts than queries.
+        """
         if isinstance(queries, str):
             raise TypeError("route_many takes several queries; for one text use route")
         given = tuple(queries)
-        return self._decisions(given, policy, allow=allow, require=require, tags=tags)
+        whole = None if prompts is None else tuple(prompts)
+        if whole is not None and len(whole) != len(given):
+            raise ValueError(
+                f"{len(whole)} prompts for {len(given)} queries; give one for each, or none at all"
+            )
+        return self._decisions(given, whole, policy, allow=allow, require=require, tags=tags)
 
     def estimate(self, queries: Iterable[object]) -> Estimates:
         """What to expect of every model, of the records and of the pool, on each query.
@@ -280,7 +321,7 @@ class Router:
         if isinstance(queries, str):
             raise TypeError("estimate takes several queries; give a list, also for one text")
         given = tuple(queries)
-        read = [read_query(query) for query in given]
+        read = _read(given)
         for query, one in zip(read, given, strict=True):
             if query.kind != "text":
                 routing_text(one)  # which says what is wrong
@@ -329,6 +370,7 @@ class Router:
     def _decisions(
         self,
         given: Sequence[object],
+        prompts: Sequence[object] | None,
         policy: str | Policy | None,
         *,
         allow: Collection[str] | None,
@@ -337,10 +379,11 @@ class Router:
     ) -> list[Decision]:
         start = time.perf_counter()
         chooser = self._chooser(policy)
-        read = [read_query(query) for query in given]
+        read = _read(given)
+        whole, prompts = (read, given) if prompts is None else (_read(prompts), prompts)
         eligible = [
-            self.lineup.eligible(query, one, allow=allow, require=require, tags=tags)
-            for query, one in zip(read, given, strict=True)
+            self.lineup.eligible(prompt, one, allow=allow, require=require, tags=tags)
+            for prompt, one in zip(whole, prompts, strict=True)
         ]
         looked_up = self._look_up(read, given)
         share = max(len(given), 1) / 1e3
@@ -374,6 +417,10 @@ class Router:
         if policy is None:
             return self._usual
         return Chooser(lineup=self.lineup, policy=self.lineup.guarded(policy))
+
+
+def _read(given: Sequence[object]) -> list[Query]:
+    return [read_query(query) for query in given]
 
 
 def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import GetPydanticSchema, PrivateAttr, model_validator
 
-from knnrouter.errors import UnknownModelError
+from knnrouter.errors import PoolError, UnknownModelError
 from knnrouter.pool.columns import PoolColumns, match_columns
 from knnrouter.pool.eligibility import eligible, room_for_prompt
 from knnrouter.pool.fields import FileModel
@@ -164,6 +164,19 @@ class ModelPool(FileModel, frozen=True):
         if self.router.index is None:
             return None
         return (self._path.parent if self._path else Path()) / self.router.index
+
+    def stated_index_path(self) -> Path:
+        """`index_path`, which must be stated.
+
+        Raises:
+            PoolError: It is not.
+        """
+        if self.index_path is None:
+            raise PoolError(
+                f"{self.path or 'the pool'}: router.index is not set; name the folder that "
+                "`knnrouter build` wrote, relative to this file"
+            )
+        return self.index_path
 
     def at(self, path: Path) -> ModelPool:
         """The same pool as if read from a file there: `router.index` is relative to its folder."""

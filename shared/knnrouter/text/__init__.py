@@ -5,9 +5,11 @@ from __future__ import annotations
 from .query import (
     Query,
     QueryKind,
+    Sticky,
     Turns,
     content_words,
     read_query,
+    routed_part,
     routing_text,
     strip_boilerplate,
 )
@@ -15,9 +17,11 @@ from .query import (
 __all__ = [
     "Query",
     "QueryKind",
+    "Sticky",
     "Turns",
     "content_words",
     "read_query",
+    "routed_part",
     "routing_text",
     "strip_boilerplate",
 ]

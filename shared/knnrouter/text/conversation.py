@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 from knnrouter.errors import QueryError
 from knnrouter.text.content import MessageContent, lookup, read_content
 
-__all__ = ["Conversation", "Role", "Turn", "read_conversation"]
+__all__ = ["Conversation", "Role", "Turn", "messages_of", "read_conversation"]
 
 Role: TypeAlias = Literal["user", "assistant", "system", "tool"]
 
@@ -90,7 +90,7 @@ def read_conversation(query: object) -> Conversation:
     needs: set[str] = set()
     left_out: Counter[str] = Counter()
     size = 0
-    for place, message in enumerate(_messages_of(query)):
+    for place, message in enumerate(messages_of(query)):
         turn, content = _read_message(message, f"message {place}")
         turns.append(turn)
         size += content.size
@@ -111,8 +111,22 @@ def _notes(left_out: Counter[str]) -> tuple[str, ...]:
     )
 
 
-def _messages_of(query: object) -> Sequence[object]:
-    """The messages that a query consists of."""
+def messages_of(query: object) -> Sequence[object]:
+    """The messages that a query consists of.
+
+    Args:
+        query: See the module's first lines.
+
+    Returns:
+        The messages as they are; a bare text is one message of the user.
+
+    Raises:
+        QueryError: The shape is not understood.
+
+    Example:
+        >>> messages_of({"input": "Why?"})
+        [('user', 'Why?')]
+    """
     if isinstance(query, str):
         return [("user", query)]
     if isinstance(query, Mapping):
@@ -123,7 +137,7 @@ def _messages_of(query: object) -> Sequence[object]:
         return query
     to_messages = getattr(query, "to_messages", None)
     if callable(to_messages):
-        return _messages_of(to_messages())
+        return messages_of(to_messages())
     bundled = getattr(query, "query_str", None)
     if isinstance(bundled, str):
         return [("user", bundled)]
@@ -136,7 +150,7 @@ def _messages_of(query: object) -> Sequence[object]:
 
 def _messages_in_mapping(query: Mapping[Any, object]) -> Sequence[object]:
     if "messages" in query:
-        messages = list(_messages_of(query["messages"]))
+        messages = list(messages_of(query["messages"]))
         if query.get("system"):  # Anthropic keeps the system text beside the messages
             messages.insert(0, {"role": "system", "content": query["system"]})
         return messages
@@ -144,7 +158,7 @@ def _messages_in_mapping(query: Mapping[Any, object]) -> Sequence[object]:
         return [query]
     for key in _INPUT_KEYS:
         if key in query:
-            return _messages_of(query[key])
+            return messages_of(query[key])
     keys = ", ".join(repr(key) for key in list(query)[:8]) or "none"
     raise QueryError(f"a dict with the keys {keys} is not understood as a query; {_ALLOWED_SHAPES}")
 

@@ -15,20 +15,23 @@ from typing import Literal, TypeAlias
 from knnrouter.errors import NoTextError, QueryError
 from knnrouter.text.boilerplate import strip_boilerplate, without_harness_blocks
 from knnrouter.text.content import byte_count
-from knnrouter.text.conversation import Conversation, Turn, read_conversation
+from knnrouter.text.conversation import Conversation, Turn, messages_of, read_conversation
 
 __all__ = [
     "Query",
     "QueryKind",
+    "Sticky",
     "Turns",
     "content_words",
     "read_query",
+    "routed_part",
     "routing_text",
     "strip_boilerplate",
 ]
 
 QueryKind: TypeAlias = Literal["text", "image_only", "empty"]
 Turns: TypeAlias = int | Literal["all"]
+Sticky: TypeAlias = Literal["call", "turn", "thread"]
 
 FEWEST_CONTENT_WORDS = 4
 """A last user turn with fewer content words is read together with the one before it."""
@@ -156,6 +159,38 @@ def read_query(query: object, *, turns: Turns = 1) -> Query:
     )
 
 
+def routed_part(query: object, sticky: Sticky) -> object:
+    """The part of a conversation that a choice rests on, for as long as the choice shall hold.
+
+    Whatever follows, answers and tool results above all, cannot change a choice that rests on the
+    part before it.
+
+    Args:
+        query: As for `routing_text`.
+        sticky: "call": all of it; "turn": up to the last user turn; "thread": up to the first.
+            User turns that a harness wrote do not count.
+
+    Returns:
+        The query itself where nothing follows that turn, or there is none; else its messages.
+
+    Raises:
+        QueryError: The query's shape is not understood.
+
+    Example:
+        >>> history = [("user", "Rain today?"), ("assistant", "I look."), ("tool", "Yes.")]
+        >>> routed_part(history, "turn")
+        [('user', 'Rain today?')]
+    """
+    if sticky == "call" or isinstance(query, str):
+        return query
+    turns = read_conversation(query).turns
+    asked = _asked([place for place, turn in enumerate(turns) if turn.role == "user"], turns)
+    if not asked:
+        return query
+    end = asked[0 if sticky == "thread" else -1] + 1
+    return query if end == len(turns) else list(messages_of(query))[:end]
+
+
 def content_words(text: str, *, at_most: int | None = None) -> int:
     """Count the words that say what a text is about.
 
@@ -195,9 +230,10 @@ def _said(conversation: Conversation, turns: Turns) -> tuple[str, QueryKind, tup
         spoken = [turn for turn in conversation.turns if turn.role in ("user", "assistant")]
         text = _joined(spoken)
         return text, _kind(text, spoken), ()
-    users = [turn for turn in conversation.turns if turn.role == "user"]
-    asked = [turn for turn in users if not _is_harness_only(turn)] or users
-    skipped = len(users) - len(asked)
+    turns_of_user = [place for place, turn in enumerate(conversation.turns) if turn.role == "user"]
+    places = _asked(turns_of_user, conversation.turns)
+    asked = [conversation.turns[place] for place in places]
+    skipped = len(turns_of_user) - len(asked)
     notes = (f"skipped {skipped} user turn(s) of harness text alone",) if skipped else ()
     last = asked[-1:]
     text = _joined(last)
@@ -212,6 +248,11 @@ def _said(conversation: Conversation, turns: Turns) -> tuple[str, QueryKind, tup
             few = f"fewer than {FEWEST_CONTENT_WORDS} content words"
             return joined, kind, (*notes, f"joined with the user turn before it: {few}")
     return text, kind, notes
+
+
+def _asked(users: list[int], turns: Sequence[Turn]) -> list[int]:
+    """The places of the user turns that a person wrote; of all user turns where nobody did."""
+    return [place for place in users if not _is_harness_only(turns[place])] or users
 
 
 def _joined(turns: Sequence[Turn]) -> str:

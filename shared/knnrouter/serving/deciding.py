@@ -1,0 +1,217 @@
+"""Decisions for a framework: forced or sticky, batched, and with a default where routing fails."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from knnrouter.decision import Decision
+from knnrouter.errors import (
+    MissingExtraError,
+    PolicyError,
+    PoolError,
+    QueryError,
+    UnknownModelError,
+)
+from knnrouter.lineup import CountTokens
+from knnrouter.policies import Policy
+from knnrouter.pool import ModelPool, count_tokens
+from knnrouter.router import Router
+from knnrouter.text import Sticky, read_query, routed_part
+
+__all__ = ["Decider", "RouteOptions"]
+
+logger = logging.getLogger(__name__)
+
+_MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
+"""Errors of the one who set the router up: a default that answered would hide them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteOptions:
+    """What one call asks of the router; see `Router.route`.
+
+    Example:
+        >>> RouteOptions(require=("tools",)).needing("vision", "tools").require
+        ('tools', 'vision')
+    """
+
+    policy: str | Policy | None = None
+    """A policy or its text, instead of the pool's."""
+    model: str | None = None
+    """The name, or an alias, of the model that must answer: no vote, and no other if it fails."""
+    allow: Collection[str] | None = None
+    """Names of the models that may answer; None: all that are enabled."""
+    require: tuple[str, ...] = ()
+    """Capabilities that the model must have."""
+    tags: tuple[str, ...] = ()
+    """Tags that the model must have."""
+
+    def needing(self, *capabilities: str) -> RouteOptions:
+        """The same, with more capabilities required."""
+        more = tuple(name for name in capabilities if name not in self.require)
+        return replace(self, require=(*self.require, *more)) if more else self
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decider:
+    """A router as a framework uses it.
+
+    Where routing fails (the index is damaged, the embedder's service is down, the query holds no
+    text), the pool's default answers and a warning is logged, without text of the prompt. Without a
+    default the error is raised; and always where the pool, a policy or a name is wrong, or no model
+    may answer.
+    """
+
+    router: Callable[[], Router]
+    """Loads the router, or hands it out."""
+    pool: ModelPool
+    """Its pool; known before the router is loaded."""
+    sticky: Sticky
+    """How long a choice holds."""
+    count_tokens: CountTokens | None = None
+    """Counts the tokens of a prompt; None estimates them from the bytes."""
+    failures: tuple[type[Exception], ...] = (Exception,)
+    """The errors of routing that let the default answer."""
+
+    def decide(self, query: object, options: RouteOptions) -> Decision:
+        """Choose the model for one query.
+
+        Args:
+            query: Anything `Router.route` takes; of a chat history only the part up to the user
+                turn that `sticky` names decides, and all of it limits who may answer.
+            options: What is asked of the router.
+
+        Raises:
+            EmptyPoolError: No model may answer.
+            UnknownModelError: `options` names a model that the pool does not have.
+            KnnRouterError: Routing failed, and the pool names no default.
+        """
+        try:
+            return self._decided((query,), options)[0]
+        except _MISTAKES:
+            raise
+        except self.failures as error:
+            return self._default(query, options, error)
+
+    def decide_many(
+        self, queries: Sequence[object], options: Sequence[RouteOptions]
+    ) -> list[Decision | Exception]:
+        """Choose for many queries, with one embedding and one search for those of equal options.
+
+        Args:
+            queries: As for `decide`, `n` of them.
+            options: As for `decide`, one for each query.
+
+        Returns:
+            For each query the decision, or the error that `decide` raises.
+        """
+        decided: dict[int, Decision | Exception] = {}
+        for places, asked in _alike(options):
+            given = [queries[place] for place in places]
+            decided.update(zip(places, self._together(given, asked), strict=True))
+        return [decided[place] for place in range(len(queries))]
+
+    def order(self, decision: Decision) -> tuple[str, ...]:
+        """Who is asked for an answer, in turn: the chosen model, then its fallbacks."""
+        fallbacks = self.pool.router.fallbacks
+        if fallbacks == "auto":
+            return decision.ranking
+        others = (name for name in fallbacks if name in decision.ranking)
+        return (decision.model, *(name for name in others if name != decision.model))
+
+    def eligible(self, query: object, options: RouteOptions) -> tuple[str, ...]:
+        """The names of the models that may answer, in the order of the pool.
+
+        Raises:
+            EmptyPoolError: None may; the message names what removed each.
+            UnknownModelError: `options` names a model that the pool does not have.
+            QueryError: The query's shape is not understood.
+        """
+        read = read_query(query)
+        hook = self.count_tokens
+        return self.pool.eligible(
+            allow=options.allow if options.model is None else (options.model,),
+            require=options.needing(*sorted(read.needs)).require,
+            tags=options.tags if options.model is None else (),
+            prompt_tokens=count_tokens(read.prompt_bytes) if hook is None else hook(query),
+        )
+
+    def _together(
+        self, queries: Sequence[object], options: RouteOptions
+    ) -> Sequence[Decision | Exception]:
+        try:
+            return self._decided(queries, options)
+        except self.failures:  # which of them failed, only asking one by one tells
+            return [self._attempt(query, options) for query in queries]
+
+    def _attempt(self, query: object, options: RouteOptions) -> Decision | Exception:
+        try:
+            return self.decide(query, options)
+        except self.failures as error:
+            return error
+
+    def _decided(self, queries: Sequence[object], options: RouteOptions) -> list[Decision]:
+        if options.model is not None:
+            return [self._forced(query, options) for query in queries]
+        return self.router().route_many(
+            [routed_part(query, self.sticky) for query in queries],
+            prompts=queries,
+            policy=options.policy,
+            allow=options.allow,
+            require=options.require,
+            tags=options.tags,
+        )
+
+    def _forced(self, query: object, options: RouteOptions) -> Decision:
+        ranking = self.eligible(query, options)
+        return _unvoted(ranking, reason="the caller named it", code="forced", policy="forced")
+
+    def _default(self, query: object, options: RouteOptions, error: Exception) -> Decision:
+        default = self.pool.router.default
+        if default is None:
+            raise error
+        try:
+            eligible = self.eligible(query, options)
+        except QueryError:  # nothing is known of a prompt that cannot be read
+            eligible = self.pool.eligible(
+                allow=options.allow, require=options.require, tags=options.tags
+            )
+        kind = type(error).__name__
+        chosen = default if default in eligible else eligible[0]
+        logger.warning("routing failed (%s); %s answers", kind, chosen)
+        ranking = (chosen, *(name for name in eligible if name != chosen))
+        why = "the pool's default" if chosen == default else f"{default} may not answer; the next"
+        reason = f"routing failed ({kind}); {why} answers"
+        decision = _unvoted(ranking, reason=reason, code="routing_failed", policy="default")
+        return replace(decision, fallback=True)
+
+
+def _unvoted(ranking: tuple[str, ...], *, reason: str, code: str, policy: str) -> Decision:
+    """A decision that no evidence speaks for."""
+    unknown = dict.fromkeys(ranking, math.nan)
+    return Decision(
+        id=os.urandom(8).hex(),
+        model=ranking[0],
+        ranking=ranking,
+        scores=unknown,
+        costs=unknown,
+        stderr=unknown,
+        support=dict.fromkeys(ranking, 0.0),
+        similarity=math.nan,
+        reason=reason,
+        reason_code=code,
+        policy=policy,
+    )
+
+
+def _alike(options: Sequence[RouteOptions]) -> Iterator[tuple[list[int], RouteOptions]]:
+    """The places of equal options, and the options; policies need not be hashable."""
+    left = list(range(len(options)))
+    while left:
+        first = options[left[0]]
+        yield [place for place in left if options[place] == first], first
+        left = [place for place in left if options[place] != first]

@@ -2,7 +2,7 @@ import copy
 import dataclasses
 import json
 import math
-import pickle  # noqa: TID251  # what users' caches and workers do to decisions
+import pickle  # what users' caches and workers do to decisions
 import re
 from types import MappingProxyType
 

@@ -1,6 +1,6 @@
 import builtins
 import inspect
-import pickle  # noqa: TID251  # what worker processes do to errors
+import pickle  # what worker processes do to errors
 import re
 
 import pytest

@@ -2,7 +2,7 @@ import concurrent.futures
 import dataclasses
 import itertools
 import json
-import pickle  # noqa: TID251  # what worker processes do to decisions
+import pickle  # what worker processes do to decisions
 import re
 import sys
 

@@ -1,0 +1,371 @@
+"""Route first, then hand the very same call to what was chosen, inside one parent run.
+
+No run of a model is opened here: the chosen one opens its own, so that usage is counted once and
+each streamed token appears once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import get_config_list, run_in_executor
+
+from knnrouter import Decision
+from knnrouter.errors import EmptyPoolError, PoolError, QueryError
+from knnrouter.serving import Answer, Attempts, RouteOptions
+
+from .deferred import Call
+from .settings import OPTION_IDS, RoutingSettings
+from .stamps import last_stamp, stamp, traced
+
+__all__ = ["Dispatching", "Route", "is_graph_signal"]
+
+_PLANNED = "__knnrouter_planned__"
+"""Where a batch puts a decision for `invoke` to find; names like this stay out of traces."""
+
+
+def is_graph_signal(error: BaseException) -> bool:
+    """Whether an error is LangGraph's way to interrupt or leave a graph, and no failure."""
+    errors = sys.modules.get("langgraph.errors")  # not loaded: no such error can have been made
+    return errors is not None and isinstance(error, errors.GraphBubbleUp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A decision, and who is asked because of it."""
+
+    decision: Decision
+    order: tuple[str, ...]
+    """The models to ask in turn."""
+    shadow: bool = False
+    """Whether somebody else is asked than was decided."""
+
+    def values(self, answer: Answer[Any]) -> dict[str, Any]:
+        """The decision as the answer carries it, once somebody answered."""
+        decision = self.decision
+        if answer.failures and not self.shadow:
+            failed = ", ".join(f"{each.model} ({each.error})" for each in answer.failures)
+            reason = f"{failed} failed; {answer.model} is the next of the ranking"
+            decision = decision.with_model(answer.model, reason=reason, reason_code="model_failed")
+        return stamp(
+            decision, answered_by=answer.model, failures=answer.failures, shadow=self.shadow
+        )
+
+
+class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
+    """Routes a call, and hands it to what was chosen; `_target` says what that is."""
+
+    fallback_on: tuple[type[Exception], ...] = (Exception,)
+    """The errors of a model that let the next of the ranking answer. LangGraph's signals and
+    mistakes in the setting of the router never do."""
+    shadow: bool = False
+    """Decide and record, but let the pool's default answer."""
+
+    def _target(self, name: str) -> Runnable[Any, Any]:
+        """What answers for a model of the pool."""
+        raise NotImplementedError
+
+    def _query(self, given: Any) -> Any:
+        """What of the input is routed."""
+        return given
+
+    def _marked(self, output: Any, values: dict[str, Any], call: Call) -> Any:
+        """The output with the decision in it, where it has a place for it."""
+        return output
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Route the input, and let the chosen one answer; `model=name` names it instead."""
+        call = Call.of(kwargs)
+
+        def run(given: Any, run_manager: object, config: RunnableConfig) -> Any:
+            route = self._route(given, config, call)
+
+            def ask(name: str) -> Any:
+                target = call.on(self._target(name))
+                return target.invoke(given, self._traced(config, route, name), **call.arguments)
+
+            answer = self._attempts.ask(route.order, ask)
+            return self._marked(answer.value, route.values(answer), call)
+
+        return self._call_with_config(run, input, self._configured(config))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """`invoke`, awaited; the routing runs in a thread of its own."""
+        call = Call.of(kwargs)
+
+        async def run(given: Any, run_manager: object, config: RunnableConfig) -> Any:
+            route = await self._aroute(given, config, call)
+
+            async def ask(name: str) -> Any:
+                target = call.on(await self._atarget(name))
+                traced_config = self._traced(config, route, name)
+                return await target.ainvoke(given, traced_config, **call.arguments)
+
+            answer = await self._attempts.aask(route.order, ask)
+            return self._marked(answer.value, route.values(answer), call)
+
+        return await self._acall_with_config(run, input, self._configured(config))
+
+    def stream(
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Route the input, and stream what the chosen one answers.
+
+        Another is asked only before the first chunk; after it, an error is the caller's.
+        """
+        call = Call.of(kwargs)
+
+        def run(
+            inputs: Iterator[Any], run_manager: object, config: RunnableConfig
+        ) -> Iterator[Any]:
+            given = next(inputs)
+
+            def start(target: Runnable[Any, Any], config: RunnableConfig) -> Iterator[Any]:
+                return target.stream(given, config, **call.arguments)
+
+            chunks, values = self._started(given, config, call, start)
+            for place, chunk in enumerate(chunks):
+                yield chunk if place else self._marked(chunk, values, call)
+
+        yield from self._transform_stream_with_config(iter([input]), run, self._configured(config))
+
+    async def astream(
+        self,
+        input: Any,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """`stream`, awaited."""
+        call = Call.of(kwargs)
+
+        async def run(
+            inputs: AsyncIterator[Any], run_manager: object, config: RunnableConfig
+        ) -> AsyncIterator[Any]:
+            given = await anext(inputs)
+
+            def start(target: Runnable[Any, Any], config: RunnableConfig) -> AsyncIterator[Any]:
+                return target.astream(given, config, **call.arguments)
+
+            chunks, values = await self._astarted(given, config, call, start)
+            first = True
+            async for chunk in chunks:
+                yield self._marked(chunk, values, call) if first else chunk
+                first = False
+
+        async for chunk in self._atransform_stream_with_config(
+            _only(input), run, self._configured(config)
+        ):
+            yield chunk
+
+    def batch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """`invoke` of many, with one embedding and one search for all."""
+        if not inputs:
+            return []
+        configs = self._planned(inputs, get_config_list(config, len(inputs)), Call.of(kwargs))
+        return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """`batch`, awaited."""
+        if not inputs:
+            return []
+        configs = get_config_list(config, len(inputs))
+        configs = await run_in_executor(None, self._planned, inputs, configs, Call.of(kwargs))
+        return await super().abatch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
+
+    def warmup(self) -> None:
+        """Load the router and build all that can answer, instead of at the first call.
+
+        Raises:
+            KnnRouterError: Something cannot be loaded or built.
+        """
+        self.decider.router().route_many([])
+        for name in self.pool.enabled_names:
+            self._target(name)
+
+    # How a call is routed.
+
+    @property
+    def _attempts(self) -> Attempts:
+        return Attempts(fallback_on=self.fallback_on, let_through=is_graph_signal)
+
+    async def _atarget(self, name: str) -> Runnable[Any, Any]:
+        return await run_in_executor(None, self._target, name)
+
+    def _configured(self, config: RunnableConfig | None) -> RunnableConfig | None:
+        """The configuration of the parent run."""
+        return config
+
+    def _traced(self, config: RunnableConfig, route: Route, name: str) -> RunnableConfig:
+        """The configuration of the call to a model; what was meant for this router ends here."""
+        private = {_PLANNED, *OPTION_IDS.values()}
+        configurable = {
+            key: value
+            for key, value in (config.get("configurable") or {}).items()
+            if key not in private
+        }
+        config = {**config, "configurable": configurable}
+        return traced(config, route.decision, name, shadow=route.shadow)
+
+    def _started(
+        self,
+        given: Any,
+        config: RunnableConfig,
+        call: Call,
+        start: Callable[[Runnable[Any, Any], RunnableConfig], Iterator[Any]],
+    ) -> tuple[Iterator[Any], dict[str, Any]]:
+        """The chunks of the first that gives one, and the decision as they carry it."""
+        route = self._route(given, config, call)
+
+        def ask(name: str) -> list[Any]:
+            target = call.on(self._target(name))
+            chunks = iter(start(target, self._traced(config, route, name)))
+            return [*_first(chunks), chunks]
+
+        answer = self._attempts.ask(route.order, ask)
+        *first, rest = answer.value
+        return _chained(first, rest), route.values(answer)
+
+    async def _astarted(
+        self,
+        given: Any,
+        config: RunnableConfig,
+        call: Call,
+        start: Callable[[Runnable[Any, Any], RunnableConfig], AsyncIterator[Any]],
+    ) -> tuple[AsyncIterator[Any], dict[str, Any]]:
+        """`_started`, awaited."""
+        route = await self._aroute(given, config, call)
+
+        async def ask(name: str) -> list[Any]:
+            target = call.on(await self._atarget(name))
+            chunks = aiter(start(target, self._traced(config, route, name)))
+            return [*await _afirst(chunks), chunks]
+
+        answer = await self._attempts.aask(route.order, ask)
+        *first, rest = answer.value
+        return _achained(first, rest), route.values(answer)
+
+    async def _aroute(self, given: Any, config: RunnableConfig, call: Call) -> Route:
+        return await run_in_executor(None, self._route, given, config, call)
+
+    def _route(self, given: Any, config: RunnableConfig, call: Call) -> Route:
+        planned = (config.get("configurable") or {}).get(_PLANNED)
+        if planned is None:
+            planned = self._decided(self._query(given), self._asked(config, call))
+        if isinstance(planned, Exception):
+            raise planned
+        if self.shadow:
+            return Route(decision=planned, order=(self._shadow_name,), shadow=True)
+        if planned.policy == "forced":
+            return Route(decision=planned, order=(planned.model,))
+        return Route(decision=planned, order=self.decider.order(planned))
+
+    def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
+        return self._options(config, model=call.forced).needing(*call.needs)
+
+    def _decided(self, query: Any, options: RouteOptions) -> Decision:
+        return self._kept(query, options) or self.decider.decide(query, options)
+
+    def _planned(
+        self, inputs: Sequence[Any], configs: Sequence[RunnableConfig], call: Call
+    ) -> list[RunnableConfig]:
+        """The configurations with a decision in each."""
+        queries = [self._query(given) for given in inputs]
+        options = [self._asked(config, call) for config in configs]
+        kept = [self._kept(query, asked) for query, asked in zip(queries, options, strict=True)]
+        open_ = [place for place, decision in enumerate(kept) if decision is None]
+        decided = self.decider.decide_many(
+            [queries[place] for place in open_], [options[place] for place in open_]
+        )
+        plans: list[Decision | Exception | None] = list(kept)
+        for place, decision in zip(open_, decided, strict=True):
+            plans[place] = decision
+        return [
+            {**config, "configurable": {**(config.get("configurable") or {}), _PLANNED: plan}}
+            for config, plan in zip(configs, plans, strict=True)
+        ]
+
+    def _kept(self, query: Any, options: RouteOptions) -> Decision | None:
+        """The decision of this user turn, where an answer in the history carries it.
+
+        So no tool loop changes its model, not even after a fallback, and nothing is remembered
+        outside the conversation.
+        """
+        if options.model is not None or self.decider.sticky == "call" or self.shadow:
+            return None
+        values = last_stamp(query) if isinstance(query, list) else None
+        if values is None:
+            return None
+        try:
+            decision = Decision.from_summary(values)
+            eligible = self.decider.eligible(query, options)
+        except (ValueError, EmptyPoolError, QueryError):  # somebody else's, or to be told properly
+            return None
+        if decision.model not in eligible:
+            return None
+        ranking = tuple(name for name in decision.ranking if name in eligible)
+        return replace(decision, ranking=ranking)
+
+    @property
+    def _shadow_name(self) -> str:
+        default = self.pool.router.default
+        if default is None:
+            raise PoolError(
+                "shadow is set, but the pool states no router.default; name the model there that "
+                "answers while decisions are only recorded"
+            )
+        return default
+
+
+def _first(chunks: Iterator[Any]) -> list[Any]:
+    """The first chunk; nothing of an empty stream."""
+    for chunk in chunks:
+        return [chunk]
+    return []
+
+
+async def _afirst(chunks: AsyncIterator[Any]) -> list[Any]:
+    async for chunk in chunks:
+        return [chunk]
+    return []
+
+
+def _chained(first: Sequence[Any], rest: Iterator[Any]) -> Iterator[Any]:
+    yield from first
+    yield from rest
+
+
+async def _achained(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    try:
+        for chunk in first:
+            yield chunk
+        async for chunk in rest:
+            yield chunk
+    finally:
+        close = getattr(rest, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _only(value: Any) -> AsyncIterator[Any]:
+    yield value

@@ -1,0 +1,160 @@
+"""What all surfaces share: the router, what a call may ask of it, and who decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from knnrouter import Router, policies
+from knnrouter.errors import PolicyError
+from knnrouter.pool import ModelPool
+from knnrouter.serving import Decider, Lazy, LazyRouter, RouteOptions, loaded
+from knnrouter.text import Sticky
+
+from .capabilities import completed
+
+__all__ = ["OPTION_IDS", "RouterField", "RoutingSettings", "options_of"]
+
+OPTION_IDS: Mapping[str, str] = {
+    "model": "knnrouter_model",
+    "policy": "knnrouter_policy",
+    "allow": "knnrouter_allow",
+    "require": "knnrouter_require",
+    "tags": "knnrouter_tags",
+}
+"""Where a call's options stand in `config["configurable"]`, and in an agent's context."""
+
+_DESCRIPTIONS = {
+    "model": "The name of the model that must answer.",
+    "policy": "A policy, or its text, instead of the pool's.",
+    "allow": "The names of the models that may answer.",
+    "require": "Capabilities that the model must have.",
+    "tags": "Tags that the model must have.",
+}
+
+
+def _checked_router(router: object) -> object:
+    if isinstance(router, Router | LazyRouter):
+        return router
+    raise TypeError(
+        f"router is {router!r:.80}, of type {type(router).__name__}; give a knnrouter.Router, or "
+        "use from_yaml(path) for a pool.yaml"
+    )
+
+
+def _checked_policy(policy: object) -> object:
+    if isinstance(policy, str):
+        policies.parse(policy)
+    elif policy is not None and not callable(policy):
+        raise PolicyError(f"policy is {policy!r:.80}; give a policy or its text")
+    return policy
+
+
+RouterField = Annotated[Any, BeforeValidator(_checked_router)]
+"""A `Router`, or one that loads itself when it is needed."""
+
+
+class RoutingSettings(BaseModel):
+    """The fields that decide, the same on every surface."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    router: RouterField = Field(repr=False, exclude=True)
+    """A `knnrouter.Router`. `from_yaml` puts one here that loads when it is first needed."""
+    policy: Annotated[Any, BeforeValidator(_checked_policy)] = None
+    """A policy or its text, instead of the pool's."""
+    allow: tuple[str, ...] | None = None
+    """Names of the models that may answer; None: all that are enabled."""
+    require: tuple[str, ...] = ()
+    """Capabilities that the model must have."""
+    require_tags: tuple[str, ...] = ()
+    """Tags that the model must have."""
+    sticky: Sticky | None = None
+    """How long a choice holds: for one "call", one user "turn", or the "thread"; None: as the
+    pool says, which is "turn" unless it is set."""
+    count_tokens: Callable[[Any], int] | None = Field(default=None, repr=False, exclude=True)
+    """Counts the tokens of a prompt, for context windows; None: the router's way, which
+    over-estimates from the bytes."""
+
+    option_ids: ClassVar[Mapping[str, str]] = OPTION_IDS
+
+    @property
+    def pool(self) -> ModelPool:
+        """The pool; known before the router is loaded."""
+        pool: ModelPool = self.router.pool
+        return pool
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What a call may set under `config["configurable"]`."""
+        return [
+            ConfigurableFieldSpec(id=name, annotation=Any, description=_DESCRIPTIONS[option])
+            for option, name in OPTION_IDS.items()
+        ]
+
+    @cached_property
+    def decider(self) -> Decider:
+        """Decides for this surface."""
+        router = self.router
+        stated = isinstance(router, LazyRouter) or router.lineup.stated
+        pool = completed(self.pool, self._clients(), stated=stated)
+        tokens = self.count_tokens
+        if tokens is None and isinstance(router, Router):
+            tokens = router.lineup.count_tokens
+        ready = Lazy(lambda: loaded(router).with_abilities(pool, count_tokens=tokens))
+        return Decider(
+            router=ready.get,
+            pool=pool,
+            sticky=self.sticky or pool.router.sticky,
+            count_tokens=tokens,
+        )
+
+    def _clients(self) -> Mapping[str, Any]:
+        """The models that will answer, by name, where the surface has them."""
+        return {}
+
+    def _options(self, config: RunnableConfig | None, **given: object) -> RouteOptions:
+        """The options of a call: its own arguments, else its configuration's, else the fields."""
+        fields = {
+            "policy": self.policy,
+            "allow": self.allow,
+            "require": self.require,
+            "tags": self.require_tags,
+        }
+        configured = options_of((config or {}).get("configurable") or {})
+        return _options(fields | configured | {k: v for k, v in given.items() if v is not None})
+
+
+def options_of(source: object) -> dict[str, Any]:
+    """What a mapping, or an object with attributes, states of the options; by their short names.
+
+    >>> options_of({"knnrouter_model": "small", "thread_id": "7"})
+    {'model': 'small'}
+    """
+    found = {
+        option: source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+        for option, name in OPTION_IDS.items()
+    }
+    return {option: value for option, value in found.items() if value is not None}
+
+
+def _options(values: Mapping[str, Any]) -> RouteOptions:
+    allow = values.get("allow")
+    return RouteOptions(
+        policy=values.get("policy"),
+        model=values.get("model"),
+        allow=None if allow is None else _names(allow),
+        require=_names(values.get("require", ())),
+        tags=_names(values.get("tags", ())),
+    )
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -98,13 +98,18 @@ class Decision:
     notes: tuple[str, ...] = ()
     """What was left out of the query before it was routed, a sentence each."""
 
-    nearby: Callable[[], tuple[Neighbor, ...]] = field(default=_no_neighbors, repr=False)
-    """Makes `neighbors` when they are first asked for."""
+    nearby: InitVar[Callable[[], tuple[Neighbor, ...]] | None] = None
+    """Makes `neighbors` when they are first asked for. No field: whoever writes the fields of a
+    decision down, as tracers and checkpoints do, must not write the evidence with them."""
+
+    def __post_init__(self, nearby: Callable[[], tuple[Neighbor, ...]] | None) -> None:
+        self.__dict__["_nearby"] = nearby or _no_neighbors
 
     @cached_property
     def neighbors(self) -> tuple[Neighbor, ...]:
-        """The benchmark queries that voted, nearest first."""
-        return self.nearby()
+        """The benchmark queries that voted, nearest first; none in a copy made of the fields."""
+        found: tuple[Neighbor, ...] = self.__dict__["_nearby"]()
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """The decision as JSON takes it: NaN is None, tuples are lists."""
@@ -192,6 +197,7 @@ class Decision:
         rest = tuple(name for name in self.ranking if name != model)
         return replace(
             self,
+            nearby=self.__dict__["_nearby"],
             model=model,
             ranking=(model, *rest),
             reason=reason,

@@ -94,7 +94,7 @@ def test_to_dict_is_plain_json():
 
 
 def test_every_field_is_in_it():
-    fields = {item.name for item in dataclasses.fields(Decision)} - {"nearby"} | {"neighbors"}
+    fields = {item.name for item in dataclasses.fields(Decision)} | {"neighbors"}
     assert fields == set(KEYS)
 
 
@@ -155,6 +155,19 @@ def test_copies_carry_the_neighbors_and_not_the_evidence(copied):
     assert [near.id for near in again.neighbors] == ["q1", "q2"]
     assert math.isnan(again.neighbors[0].scores["large"])
     assert str(again) == str(made)
+
+
+def test_who_writes_its_fields_down_does_not_write_the_evidence():
+    made = decision(nearby=Evidence())
+    assert "nearby" not in dataclasses.asdict(made)
+    assert {name for name in vars(made) if not name.startswith("_")} == set(KEYS) - {"neighbors"}
+    again = Decision(**{each.name: getattr(made, each.name) for each in dataclasses.fields(made)})
+    assert (again.model, again.neighbors) == (made.model, ())
+
+
+def test_another_model_in_front_keeps_the_neighbors():
+    made = decision(nearby=Evidence()).with_model("large", reason="r", reason_code="c")
+    assert made.neighbors == NEAR
 
 
 def test_html_escapes_what_it_shows():

@@ -63,7 +63,8 @@ REFERENCE = {
                 if callable(getattr(Router, name))
             )
         ),
-        "Decision": names(Decision, Neighbor) | {"to_dict", "with_model", "Neighbor", "Decision"},
+        "Decision": names(Decision, Neighbor)
+        | {"to_dict", "summary", "from_summary", "with_model", "Neighbor", "Decision"},
         "Explanation": names(Explanation, Flip) | {"to_dict", "Flip", "Explanation"},
     },
     "policies": {

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from knnrouter.errors import MissingExtraError, PoolError
 from knnrouter.pool import ModelPool, ModelSpec
-from knnrouter.serving import Lazy, client_settings
+from knnrouter.serving import ClientSettings, Lazy, client_settings
 
 __all__ = ["build_client", "lazy_clients"]
+
+_NOT_PARAMS = ("model_provider", "configurable_fields", "config_prefix")
+"""What `init_chat_model` takes for itself; the second would open keys to every caller."""
+
+_REFUSALS: tuple[type[Exception], ...] = (Exception,)
+"""What a provider's class raises when it cannot be made is a type of its own."""
 
 
 def lazy_clients(pool: ModelPool) -> dict[str, Lazy[BaseChatModel]]:
@@ -21,24 +28,38 @@ def lazy_clients(pool: ModelPool) -> dict[str, Lazy[BaseChatModel]]:
 
     Raises:
         MissingExtraError: langchain is not installed.
-        PoolError: A model has no provider; all such are named.
+        PoolError: A model has no provider, or a parameter that is no client's; all are named.
     """
     if importlib.util.find_spec("langchain") is None:
         raise MissingExtraError("building clients from a pool.yaml", extra="agents")
-    homeless = [spec.name for spec in pool.enabled if spec.provider is None]
-    if homeless:
-        raise PoolError(
-            [
-                f"models[{name}].provider is not set; add one, such as `provider: openai`, or "
-                "pass ready-made models: models={name: model}"
-                for name in homeless
-            ]
+    problems = [problem for spec in pool.enabled for problem in _problems(spec)]
+    if problems:
+        raise PoolError(problems)
+    return {spec.name: _lazy(spec) for spec in pool.enabled}
+
+
+def _lazy(spec: ModelSpec) -> Lazy[BaseChatModel]:
+    return Lazy(lambda: build_client(spec))
+
+
+def _problems(spec: ModelSpec) -> Iterator[str]:
+    if spec.provider is None:
+        yield (
+            f"models[{spec.name}].provider is not set; add one, such as `provider: openai`, or "
+            "pass ready-made models: models={name: model}"
         )
-    return {spec.name: Lazy(lambda spec=spec: build_client(spec)) for spec in pool.enabled}  # type: ignore[misc]
+    for name in _NOT_PARAMS:
+        if name in spec.params:
+            yield (
+                f"models[{spec.name}].params.{name} is no parameter of a client; leave it out, "
+                "and name the provider under `provider`"
+            )
 
 
 def build_client(spec: ModelSpec) -> BaseChatModel:
     """Build the chat model of a pool's model.
+
+    Tracers are shown what a client was built with; secrets are replaced there.
 
     Args:
         spec: The model; its `provider` is a name that `init_chat_model` knows.
@@ -48,11 +69,27 @@ def build_client(spec: ModelSpec) -> BaseChatModel:
 
     Raises:
         PoolError: A variable is not set, the provider is unknown, its package is not installed,
-            or a parameter is wrong. The message holds no secret.
+            or a parameter is wrong. The message holds no secret, and no cause that may.
     """
+    settings = client_settings(spec, os.environ)
+    made = _made(settings)
+    if isinstance(made, BaseChatModel):
+        problem = _ignored(made, settings)
+        if problem is None:
+            return _veiled(made, settings)
+    else:
+        problem = made
+    raise PoolError(
+        f"models[{spec.name}]: the client of provider {settings.provider!r} cannot be built: "
+        f"{settings.hide(problem)}; mend the pool, or pass a ready-made model: "
+        f"models={{{spec.name!r}: model}}"
+    )
+
+
+def _made(settings: ClientSettings) -> BaseChatModel | str:
+    """The chat model, or why there is none: an error's cause and context may quote a key."""
     from langchain.chat_models import init_chat_model
 
-    settings = client_settings(spec, os.environ)
     arguments: dict[str, Any] = dict(settings.params)
     if settings.api_key is not None:
         arguments["api_key"] = SecretStr(settings.api_key)
@@ -62,10 +99,37 @@ def build_client(spec: ModelSpec) -> BaseChatModel:
         model: BaseChatModel = init_chat_model(
             settings.model, model_provider=settings.provider, **arguments
         )
-    except (ImportError, ValueError, TypeError) as error:
-        # The cause is left out on purpose: it may quote a key.
-        raise PoolError(
-            f"models[{spec.name}]: the client of provider {settings.provider!r} cannot be built: "
-            f"{settings.hide(str(error))}"
-        ) from None
+    except ValidationError as error:
+        listed = error.errors(include_input=False, include_url=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in listed)
+    except _REFUSALS as error:
+        return str(error).rstrip(".")
+    return model
+
+
+def _ignored(model: BaseChatModel, settings: ClientSettings) -> str | None:
+    """What is wrong where the client silently drops the key or the address."""
+    fields = type(model).model_fields
+    taken = {*fields, *(field.alias for field in fields.values())}
+    stated = {"api_key": settings.api_key, "base_url": settings.base_url}
+    lost = [name for name, value in stated.items() if value is not None and name not in taken]
+    if not lost:
+        return None
+    return (
+        f"{type(model).__name__} takes no {' and no '.join(lost)}; leave it out, and state under "
+        "`params` what it takes instead"
+    )
+
+
+def _veiled(model: BaseChatModel, settings: ClientSettings) -> BaseChatModel:
+    """The model, with its secrets hidden from what LangChain shows to tracers."""
+    shown = model._get_invocation_params
+
+    def hidden(*args: Any, **kwargs: Any) -> Any:
+        return settings.hide(shown(*args, **kwargs))
+
+    if settings.secrets:
+        vars(model)["_serialized"] = settings.hide(model._serialized)
+        if settings.hide(plain := shown()) != plain:
+            vars(model)["_get_invocation_params"] = hidden
     return model

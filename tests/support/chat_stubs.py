@@ -15,17 +15,17 @@ from pydantic import Field
 UNICODE = "你好 こんにちは"
 
 
-def _filled(schema):
+def filled(schema):
     """A value that a JSON schema allows."""
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:
-        return _filled(schema["anyOf"][0])
+        return filled(schema["anyOf"][0])
     kind = schema.get("type")
     if kind == "object":
-        return {name: _filled(part) for name, part in schema.get("properties", {}).items()}
+        return {name: filled(part) for name, part in schema.get("properties", {}).items()}
     if kind == "array":
-        return [_filled(schema.get("items", {}))]
+        return [filled(schema.get("items", {}))]
     return {"integer": 3, "number": 3.0, "boolean": True}.get(kind, UNICODE)
 
 
@@ -72,7 +72,7 @@ class StubChat(BaseChatModel):
         calls = []
         if tools and not called:
             function = tools[0]["function"]
-            args = _filled(function.get("parameters", {"type": "object"}))
+            args = filled(function.get("parameters", {"type": "object"}))
             calls = [{"name": function["name"], "args": args, "id": f"call_{len(messages)}"}]
         text = "" if calls else f"{self.model}: {messages[-1].text}"[:200]
         for word in kwargs.get("stop") or []:

@@ -19,6 +19,7 @@ __all__ = [
     "malformed_reference",
     "names_secret",
     "redact",
+    "variables_in",
 ]
 
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -110,6 +111,15 @@ def malformed_reference(text: str) -> bool:
     (False, True)
     """
     return "${" in _REFERENCE.sub("", text)
+
+
+def variables_in(text: str) -> tuple[str, ...]:
+    """The environment variables that a text refers to, in its order.
+
+    >>> variables_in("https://${HOST}:${PORT:-80}/$${kept}")
+    ('HOST', 'PORT')
+    """
+    return tuple(match[1] for match in _REFERENCE.finditer(text) if match[1])
 
 
 def expand_env(text: str, environ: Mapping[str, str]) -> str:

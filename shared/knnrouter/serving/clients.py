@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelSpec
-from knnrouter.pool.secrets import expand_env
+from knnrouter.pool.secrets import expand_env, looks_secret, names_secret, variables_in
 
 __all__ = ["ClientSettings", "client_settings"]
+
+_HIDDEN = "(hidden)"
+_SHORTEST_SECRET = 4  # characters; shorter ones are settings such as "low", and no secret
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,19 +32,29 @@ class ClientSettings:
     """The key; None where the pool names no variable for it, and the client finds its own."""
     base_url: str | None = field(repr=False)
     """Where to connect to; None for the provider's own address."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be shown: the key, what variables put into `params`, and all that looks like
+    a key or stands under a name such as `authorization`."""
 
-    def hide(self, text: str) -> str:
-        """A text with every value of these settings that may be a secret replaced.
+    def hide(self, value: Any) -> Any:  # noqa: ANN401 # as the value
+        """A text, or plain data with texts in it, with every secret in it replaced.
 
         Example:
             >>> spec = ModelSpec(name="small", provider="openai", api_key_env="KEY")
-            >>> client_settings(spec, {"KEY": "abcdef"}).hide("bad key abcdef")
-            'bad key (hidden)'
+            >>> settings = client_settings(spec, {"KEY": "abcdef"})
+            >>> settings.hide("bad key abcdef"), settings.hide({"headers": ["Bearer abcdef"]})
+            ('bad key (hidden)', {'headers': ['Bearer (hidden)']})
         """
-        secrets = [self.api_key or "", self.base_url or "", *_texts_in(self.params)]
-        for secret in sorted(filter(_long_enough, secrets), key=len, reverse=True):
-            text = text.replace(secret, "(hidden)")
-        return text
+        if isinstance(value, str):
+            for secret in sorted(self.secrets, key=len, reverse=True):
+                value = value.replace(secret, _HIDDEN)
+            return value
+        if isinstance(value, Mapping):
+            return {key: self.hide(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            hidden = [self.hide(item) for item in value]
+            return hidden if isinstance(value, list) else tuple(hidden)
+        return value
 
 
 def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettings:
@@ -55,8 +68,8 @@ def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettin
         The settings.
 
     Raises:
-        PoolError: The model has no provider, or a variable that it refers to is not set; all
-            that is wrong is named, and no value.
+        PoolError: The model has no provider, something is stated twice, or a variable that it
+            refers to is not set or cannot be sent; all that is wrong is named, and no value.
 
     Example:
         >>> spec = ModelSpec(
@@ -67,20 +80,19 @@ def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettin
         >>> settings.params, settings.base_url, settings.api_key
         ({'timeout': 60}, 'https://example.invalid/v1', None)
     """
-    problems: list[str] = []
-    if spec.provider is None:
-        problems.append("no provider; add one, such as `provider: openai`")
-    key = None
-    if spec.api_key_env is not None:
-        key = environ.get(spec.api_key_env)
-        if not key:
-            problems.append(
-                f"the environment variable {spec.api_key_env} is not set; set it to the key"
-            )
-    params = _expanded(dict(spec.params), environ, problems)
+    problems = list(_problems(spec, environ))
+    key = environ.get(spec.api_key_env) if spec.api_key_env else None
+    params = _expanded(spec.params, environ, problems)
     base_url = _expanded(spec.base_url, environ, problems)
     if problems:
         raise PoolError([f"models[{spec.name}]: {problem}" for problem in problems])
+    variables = {name for text, _ in _texts_in(spec.params) for name in variables_in(text)}
+    texts = [*_texts_in(params), (base_url or "", "base_url")]
+    secrets = {
+        key or "",
+        *(environ.get(name, "") for name in variables),
+        *(text for text, under in texts if names_secret(under) or looks_secret(text)),
+    }
     return ClientSettings(
         name=spec.name,
         provider=spec.provider or "",
@@ -88,7 +100,29 @@ def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettin
         params=params,
         api_key=key,
         base_url=base_url,
+        secrets=tuple(sorted(text for text in secrets if len(text) >= _SHORTEST_SECRET)),
     )
+
+
+def _problems(spec: ModelSpec, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong, apart from variables that are not set within texts."""
+    if spec.provider is None:
+        yield "no provider; add one, such as `provider: openai`"
+    if spec.api_key_env is not None and not environ.get(spec.api_key_env):
+        yield f"the environment variable {spec.api_key_env} is not set; set it to the key"
+    stated = {"model": "model", "api_key": spec.api_key_env, "base_url": spec.base_url}
+    for name in sorted(name for name, value in stated.items() if value and name in spec.params):
+        field = "api_key_env" if name == "api_key" else name
+        yield f"params.{name} says again what `{field}` says; leave it out of params"
+    texts = [f"${{{spec.api_key_env}}}"] if spec.api_key_env else []
+    texts += [spec.base_url or "", *(text for text, _ in _texts_in(spec.params))]
+    for name in sorted({name for text in texts for name in variables_in(text)}):
+        value = environ.get(name, "")
+        if value != value.strip() or not value.isprintable():  # else errors of HTTP quote it
+            yield (
+                f"the environment variable {name} begins or ends with white space, or holds a "
+                "line break; set it to the bare value"
+            )
 
 
 def _expanded(value: Any, environ: Mapping[str, str], problems: list[str]) -> Any:  # noqa: ANN401
@@ -106,15 +140,13 @@ def _expanded(value: Any, environ: Mapping[str, str], problems: list[str]) -> An
     return value
 
 
-def _texts_in(value: object) -> list[str]:
+def _texts_in(value: object, under: str = "") -> Iterator[tuple[str, str]]:
+    """The texts in plain data, each with the key that it stands under."""
     if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts_in(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _texts_in(item)]
-    return []
-
-
-def _long_enough(text: str) -> bool:
-    return len(text) > 3  # shorter ones are words such as "low", and no secret
+        yield value, under
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts_in(item, str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts_in(item, under)

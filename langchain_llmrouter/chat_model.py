@@ -100,7 +100,8 @@ class ChatKNNRouter(Generating, EventStreaming):
     @field_validator("models", mode="after")
     @classmethod
     def _check_names(cls, models: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        return by_pool_name(info.data["router"].pool, models, what="models")
+        router = info.data.get("router")  # not there: pydantic says so itself
+        return models if router is None else by_pool_name(router.pool, models, what="models")
 
     @model_validator(mode="after")
     def _check_settings(self) -> ChatKNNRouter:

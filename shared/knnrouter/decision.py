@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property, partial
@@ -124,7 +125,7 @@ class Decision:
 
         What routing notes of the query stays out too.
         """
-        return {name: as_json(getattr(self, name)) for name in _SUMMARIZED}
+        return {name: as_json(getattr(self, name)) for name in _SUMMARY}
 
     @classmethod
     def from_summary(cls, values: Mapping[str, Any]) -> Decision:
@@ -134,7 +135,7 @@ class Decision:
             values: The summary, possibly with other keys beside it.
 
         Raises:
-            ValueError: A key is missing, or its value is of another type.
+            ValueError: It is no summary; the message names every key that is missing or wrong.
 
         Example:
             >>> made = {"id": "d1", "model": "a", "ranking": ["a", "b"], "scores": {"a": None},
@@ -143,19 +144,20 @@ class Decision:
             >>> Decision.from_summary(made).scores
             {'a': nan}
         """
-        try:
-            made: dict[str, Any] = {name: str(values[name]) for name in _TEXTS}
-            for name in ("similarity", "elapsed_ms"):
-                made[name] = _number(values[name])
-            for name in ("scores", "costs", "stderr", "support"):
-                made[name] = {str(key): _number(value) for key, value in values[name].items()}
-            made["ranking"] = tuple(map(str, values["ranking"]))
-            made["fallback"] = bool(values["fallback"])
-        except (KeyError, TypeError, AttributeError) as error:
+        given = values if isinstance(values, Mapping) else {}
+        made = {name: read(given.get(name, _MISSING)) for name, (read, _) in _SUMMARY.items()}
+        wrong = [
+            f"{name} is {reprlib.repr(given[name]) if name in given else 'missing'}, not {wanted}"
+            for name, (_, wanted) in _SUMMARY.items()
+            if made[name] is None
+        ]
+        if not wrong and made["ranking"][0] != made["model"]:
+            wrong = [f"model is {made['model']!r}, not the first of ranking"]
+        if wrong:
             raise ValueError(
-                f"this is no summary of a decision ({type(error).__name__}: {error}); its keys are "
-                f"{', '.join(_SUMMARIZED)}"
-            ) from error
+                f"this is no summary of a decision: {'; '.join(wrong)}; give what "
+                "Decision.summary() gave"
+            )
         return cls(**made)
 
     def __str__(self) -> str:
@@ -206,15 +208,51 @@ class Decision:
         )
 
 
-_TEXTS = ("id", "model", "reason", "reason_code", "policy")
-_SUMMARIZED = (
-    *("id", "model", "ranking", "scores", "costs", "stderr", "support", "similarity"),
-    *("reason", "reason_code", "fallback", "policy", "elapsed_ms"),
-)
+_MISSING = object()
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _truth(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if isinstance(value, float) or abs(value) <= _LARGEST else None
+
+
+def _numbers(value: object) -> dict[str, float] | None:
+    if not isinstance(value, Mapping):
+        return None
+    read = {name: _number(item) for name, item in value.items() if isinstance(name, str)}
+    known = {name: number for name, number in read.items() if number is not None}
+    return known if len(known) == len(value) else None
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    return tuple(value) if all(isinstance(name, str) for name in value) else None
+
+
+_LARGEST = 2**53  # whole numbers beyond it are no floats
+_SUMMARY: Mapping[str, tuple[Callable[[object], Any], str]] = {
+    **dict.fromkeys(("id", "model"), (_text, "a text")),
+    "ranking": (_names, "a list of names"),
+    **dict.fromkeys(("scores", "costs", "stderr", "support"), (_numbers, "a number for each name")),
+    "similarity": (_number, "a number or None"),
+    **dict.fromkeys(("reason", "reason_code"), (_text, "a text")),
+    "fallback": (_truth, "true or false"),
+    "policy": (_text, "a text"),
+    "elapsed_ms": (_number, "a number or None"),
+}
+"""The keys of a summary in their order: how each is read (None where it is wrong), and as what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = ["CountTokens", "Lineup"]
 CountTokens = Callable[[object], int]
 """Counts the tokens of a query, as it was given to the router."""
 
+_ABILITIES = ("capabilities", "context_window", "tags")
 _BYTES_PER_TOKEN = 4
 """Of ordinary text; prices a prompt. Limits use a more careful number, see `pool`."""
 
@@ -77,11 +78,7 @@ class Lineup:
             PolicyError: The pool's policy is unknown or wrongly set.
             TypeError: `pool` is something else, such as a path.
         """
-        if not isinstance(pool, ModelPool | None):
-            raise TypeError(
-                f"pool is {pool!r:.80}, of type {type(pool).__name__}; give a ModelPool: "
-                "ModelPool.from_yaml(path) of a file, or ModelPool(models=...)"
-            )
+        _check_is_pool(pool, or_none=True)
         stated = pool is not None
         if pool is None:
             pool = ModelPool(models=tuple(ModelSpec(name=name) for name in records.models))
@@ -100,6 +97,36 @@ class Lineup:
             prices=_prices(pool, names),
             policy=_guarded(pool, _pool_policy(pool)),
             count_tokens=count_tokens,
+        )
+
+    def with_abilities(self, pool: ModelPool, *, count_tokens: CountTokens | None) -> Lineup:
+        """The same lineup, but what the models can do and take in is told anew.
+
+        Args:
+            pool: The same models in the same order; their capabilities, context windows and tags
+                are taken, and nothing else.
+            count_tokens: None keeps the one that is there.
+
+        Raises:
+            PoolError: The pool has other models.
+            TypeError: `pool` is something else, such as a path.
+        """
+        _check_is_pool(pool)
+        if pool.names != self.pool.names:
+            raise PoolError(
+                f"the pool's models are {', '.join(pool.names)}, and the router's are "
+                f"{', '.join(self.pool.names)}; give the same in this order, or use with_pool"
+            )
+        models = [
+            mine.model_copy(update={name: getattr(told, name) for name in _ABILITIES})
+            for mine, told in zip(self.pool.models, pool.models, strict=True)
+        ]
+        able = ModelPool(version=self.pool.version, router=self.pool.router, models=models)
+        return replace(
+            self,
+            pool=able if self.pool.path is None else able.at(self.pool.path),
+            stated=True,
+            count_tokens=count_tokens or self.count_tokens,
         )
 
     def guarded(self, policy: str | Policy) -> Policy:
@@ -202,6 +229,15 @@ class Lineup:
         if not missing:
             return values
         return np.pad(values, ((0, 0), (0, missing)), constant_values=fill)
+
+
+def _check_is_pool(pool: object, *, or_none: bool = False) -> None:
+    if isinstance(pool, ModelPool) or (or_none and pool is None):
+        return
+    raise TypeError(
+        f"pool is {pool!r:.80}, of type {type(pool).__name__}; give a ModelPool: "
+        "ModelPool.from_yaml(path) of a file, or ModelPool(models=...)"
+    )
 
 
 def _warn(pool: ModelPool, without_records: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from . import embedders, estimators, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
 from .embedders import Embedder
-from .errors import DamagedStoreError, EstimatorError, PoolError
+from .errors import DamagedStoreError, EstimatorError
 from .estimators import Estimates, Estimator, Evidence, FittedEstimator
 from .explain import Explanation, explain
 from .index import FaissIndex
@@ -185,24 +185,19 @@ class Router:
     def with_abilities(self, pool: ModelPool, *, count_tokens: CountTokens | None = None) -> Router:
         """The same router, but what the models can do and take in is told anew.
 
-        Evidence, prices and policy stay; only who may answer a query can change.
+        Evidence, prices, policy and default stay; only who may answer a query can change.
 
         Args:
             pool: The models of this router's pool, in the same order, with other capabilities,
-                context windows or tags. What is not listed in it is not had.
+                context windows or tags; nothing else is taken from it. What is not listed in it is
+                not had.
             count_tokens: As for `with_pool`; None keeps the router's.
 
         Raises:
             PoolError: The pool has other models.
+            TypeError: `pool` is no `ModelPool`.
         """
-        if pool.names != self.pool.names:
-            raise PoolError(
-                f"the pool's models are {', '.join(pool.names)}, and the router's are "
-                f"{', '.join(self.pool.names)}; give the same, or use with_pool"
-            )
-        count_tokens = count_tokens or self.lineup.count_tokens
-        lineup = replace(self.lineup, pool=pool, stated=True, count_tokens=count_tokens)
-        return replace(self, lineup=lineup)
+        return replace(self, lineup=self.lineup.with_abilities(pool, count_tokens=count_tokens))
 
     def save(self, folder: str | Path, *, keep_queries: bool = True) -> None:
         """Write the router to a folder; the pool is not part of it.
@@ -275,9 +270,10 @@ class Router:
             UnknownModelError: `allow` or the policy names a model that is not in the pool.
         """
         prompts = None if prompt is None else (prompt,)
-        return self._decisions((query,), prompts, policy, allow=allow, require=require, tags=tags)[
-            0
-        ]
+        (decision,) = self._decisions(
+            (query,), prompts, policy, allow=allow, require=require, tags=tags
+        )
+        return decision
 
     def route_many(
         self,
@@ -302,7 +298,7 @@ class Router:
         Raises:
             ValueError: There are more or fewer prompts than queries.
         """
-        if isinstance(queries, str):
+        if isinstance(queries, str) or isinstance(prompts, str):
             raise TypeError("route_many takes several queries; for one text use route")
         given = tuple(queries)
         whole = None if prompts is None else tuple(prompts)
@@ -380,10 +376,16 @@ class Router:
         start = time.perf_counter()
         chooser = self._chooser(policy)
         read = _read(given)
-        whole, prompts = (read, given) if prompts is None else (_read(prompts), prompts)
+        prompts = given if prompts is None else prompts
         eligible = [
-            self.lineup.eligible(prompt, one, allow=allow, require=require, tags=tags)
-            for prompt, one in zip(whole, prompts, strict=True)
+            self.lineup.eligible(
+                query if prompt is one else read_query(prompt),
+                prompt,
+                allow=allow,
+                require=require,
+                tags=tags,
+            )
+            for query, one, prompt in zip(read, given, prompts, strict=True)
         ]
         looked_up = self._look_up(read, given)
         share = max(len(given), 1) / 1e3

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 _MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
 """Errors of the one who set the router up: a default that answered would hide them."""
 
+_FAILURES: tuple[type[Exception], ...] = (Exception,)
+"""All else that can go wrong: embedders, counters and policies may be anybody's code."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RouteOptions:
@@ -42,7 +45,8 @@ class RouteOptions:
     policy: str | Policy | None = None
     """A policy or its text, instead of the pool's."""
     model: str | None = None
-    """The name, or an alias, of the model that must answer: no vote, and no other if it fails."""
+    """The name, or an alias, of the model that must answer: no vote, and no other if it fails.
+    `allow` and `tags` do not hold for it; the capabilities that the call needs do."""
     allow: Collection[str] | None = None
     """Names of the models that may answer; None: all that are enabled."""
     require: tuple[str, ...] = ()
@@ -60,22 +64,28 @@ class RouteOptions:
 class Decider:
     """A router as a framework uses it.
 
-    Where routing fails (the index is damaged, the embedder's service is down, the query holds no
-    text), the pool's default answers and a warning is logged, without text of the prompt. Without a
+    Where routing fails (the index is damaged, the embedder's service is down, the query cannot be
+    read), the pool's default answers and a warning is logged, without text of the prompt. Without a
     default the error is raised; and always where the pool, a policy or a name is wrong, or no model
     may answer.
+
+    Example:
+        >>> router = Router.starter()
+        >>> decider = Decider(router=lambda: router, pool=router.pool, sticky="turn")
+        >>> forced = decider.decide("Why?", RouteOptions(model=router.pool.names[0]))
+        >>> forced.model == router.pool.names[0], forced.reason_code
+        (True, 'forced')
     """
 
     router: Callable[[], Router]
     """Loads the router, or hands it out."""
     pool: ModelPool
-    """Its pool; known before the router is loaded."""
+    """Its pool, which is known before the router is loaded; a capability that is not listed in it
+    is not had."""
     sticky: Sticky
     """How long a choice holds."""
     count_tokens: CountTokens | None = None
     """Counts the tokens of a prompt; None estimates them from the bytes."""
-    failures: tuple[type[Exception], ...] = (Exception,)
-    """The errors of routing that let the default answer."""
 
     def decide(self, query: object, options: RouteOptions) -> Decision:
         """Choose the model for one query.
@@ -90,12 +100,10 @@ class Decider:
             UnknownModelError: `options` names a model that the pool does not have.
             KnnRouterError: Routing failed, and the pool names no default.
         """
-        try:
-            return self._decided((query,), options)[0]
-        except _MISTAKES:
-            raise
-        except self.failures as error:
-            return self._default(query, options, error)
+        decided = self._together((query,), options)[0]
+        if isinstance(decided, Exception):
+            raise decided
+        return decided
 
     def decide_many(
         self, queries: Sequence[object], options: Sequence[RouteOptions]
@@ -108,7 +116,14 @@ class Decider:
 
         Returns:
             For each query the decision, or the error that `decide` raises.
+
+        Raises:
+            ValueError: There are more or fewer options than queries.
         """
+        if len(queries) != len(options):
+            raise ValueError(
+                f"{len(options)} options for {len(queries)} queries; give one for each query"
+            )
         decided: dict[int, Decision | Exception] = {}
         for places, asked in _alike(options):
             given = [queries[place] for place in places]
@@ -133,53 +148,73 @@ class Decider:
         """
         read = read_query(query)
         hook = self.count_tokens
+        tokens = count_tokens(read.prompt_bytes) if hook is None else hook(query)
+        return self._eligible(options.needing(*sorted(read.needs)), tokens)
+
+    def _eligible(self, options: RouteOptions, prompt_tokens: int | None) -> tuple[str, ...]:
+        forced = options.model
         return self.pool.eligible(
-            allow=options.allow if options.model is None else (options.model,),
-            require=options.needing(*sorted(read.needs)).require,
-            tags=options.tags if options.model is None else (),
-            prompt_tokens=count_tokens(read.prompt_bytes) if hook is None else hook(query),
+            allow=options.allow if forced is None else (forced,),
+            require=options.require,
+            tags=options.tags if forced is None else (),
+            prompt_tokens=prompt_tokens,
         )
 
     def _together(
         self, queries: Sequence[object], options: RouteOptions
-    ) -> Sequence[Decision | Exception]:
-        try:
-            return self._decided(queries, options)
-        except self.failures:  # which of them failed, only asking one by one tells
-            return [self._attempt(query, options) for query in queries]
-
-    def _attempt(self, query: object, options: RouteOptions) -> Decision | Exception:
-        try:
-            return self.decide(query, options)
-        except self.failures as error:
-            return error
-
-    def _decided(self, queries: Sequence[object], options: RouteOptions) -> list[Decision]:
+    ) -> list[Decision | Exception]:
+        """For each query the decision, or the error that is raised."""
         if options.model is not None:
             return [self._forced(query, options) for query in queries]
-        return self.router().route_many(
-            [routed_part(query, self.sticky) for query in queries],
-            prompts=queries,
-            policy=options.policy,
-            allow=options.allow,
-            require=options.require,
-            tags=options.tags,
-        )
-
-    def _forced(self, query: object, options: RouteOptions) -> Decision:
-        ranking = self.eligible(query, options)
-        return _unvoted(ranking, reason="the caller named it", code="forced", policy="forced")
-
-    def _default(self, query: object, options: RouteOptions, error: Exception) -> Decision:
-        default = self.pool.router.default
-        if default is None:
-            raise error
         try:
-            eligible = self.eligible(query, options)
-        except QueryError:  # nothing is known of a prompt that cannot be read
-            eligible = self.pool.eligible(
-                allow=options.allow, require=options.require, tags=options.tags
+            router = self.router()
+        except _FAILURES as error:
+            return [self._despite(error, query, options) for query in queries]
+        return self._routed(router, queries, options)
+
+    def _routed(
+        self, router: Router, queries: Sequence[object], options: RouteOptions
+    ) -> list[Decision | Exception]:
+        """The same, once the router is there.
+
+        One query that fails must not fail the others, so the halves of a batch that failed are
+        tried again by themselves.
+        """
+        try:
+            decisions = router.route_many(
+                [routed_part(query, self.sticky) for query in queries],
+                prompts=queries,
+                policy=options.policy,
+                allow=options.allow,
+                require=options.require,
+                tags=options.tags,
             )
+            return [*decisions]
+        except _FAILURES as error:
+            if len(queries) == 1:
+                return [self._despite(error, queries[0], options)]
+        middle = len(queries) // 2
+        halves = queries[:middle], queries[middle:]
+        return [each for half in halves for each in self._routed(router, half, options)]
+
+    def _forced(self, query: object, options: RouteOptions) -> Decision | Exception:
+        try:
+            named = self._eligible_at_least(query, options)
+        except _MISTAKES as mistake:
+            return mistake
+        return _unvoted(named, reason="the caller named it", code="forced", policy="forced")
+
+    def _despite(
+        self, error: Exception, query: object, options: RouteOptions
+    ) -> Decision | Exception:
+        """What holds although routing failed: the default's answer, or the error."""
+        default = self.pool.router.default
+        if default is None or isinstance(error, _MISTAKES):
+            return error
+        try:
+            eligible = self._eligible_at_least(query, options)
+        except _MISTAKES as mistake:
+            return mistake
         kind = type(error).__name__
         chosen = default if default in eligible else eligible[0]
         logger.warning("routing failed (%s); %s answers", kind, chosen)
@@ -188,6 +223,17 @@ class Decider:
         reason = f"routing failed ({kind}); {why} answers"
         decision = _unvoted(ranking, reason=reason, code="routing_failed", policy="default")
         return replace(decision, fallback=True)
+
+    def _eligible_at_least(self, query: object, options: RouteOptions) -> tuple[str, ...]:
+        """`eligible`, as far as the query can be read and its tokens be counted."""
+        try:
+            return self.eligible(query, options)
+        except _MISTAKES:
+            raise
+        except QueryError:  # nothing is known of what cannot be read
+            return self._eligible(options, None)
+        except _FAILURES:  # the caller's counter failed; the bytes tell, too
+            return replace(self, count_tokens=None).eligible(query, options)
 
 
 def _unvoted(ranking: tuple[str, ...], *, reason: str, code: str, policy: str) -> Decision:

@@ -44,7 +44,7 @@ class Lazy(Generic[T]):
         return made[0]
 
     def __repr__(self) -> str:
-        return f"Lazy({'not made yet' if self._made is None else 'made'})"
+        return f"{type(self).__name__}({'not made yet' if self._made is None else 'made'})"
 
 
 class LazyRouter(Lazy[Router]):

@@ -47,6 +47,12 @@ class OpenAIServer:
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
 
+    def reset(self, *, key=None):
+        """Forget what was asked and told; tests that share a server share its clients' caches."""
+        self.key = key
+        for kept in (self.behaviors, self.requests, self.connections):
+            kept.clear()
+
     @property
     def asked(self):
         """The models that were asked, in order."""

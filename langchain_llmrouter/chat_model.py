@@ -37,7 +37,8 @@ __all__ = ["ChatKNNRouter"]
 def _checked_models(models: object) -> object:
     if not isinstance(models, Mapping) or not models:
         raise TypeError(
-            f"models is {models!r:.80}; give a mapping from names of the pool to chat models"
+            f"models is {'an empty ' if models == {} else 'a '}{type(models).__name__}; give a "
+            "mapping from names of the pool to chat models"
         )
     for name, model in models.items():
         if not isinstance(model, BaseChatModel | Lazy):
@@ -94,8 +95,9 @@ class ChatKNNRouter(Generating, EventStreaming):
             MissingExtraError: langchain, which builds the clients, is not installed.
         """
         router = LazyRouter(path, embedder=embedder)
-        models = fields.pop("models", None) or lazy_clients(router.pool)
-        return cls(router=router, models=models, **fields)
+        if fields.get("models") is None:
+            fields["models"] = lazy_clients(router.pool)
+        return cls(router=router, **fields)
 
     @field_validator("models", mode="after")
     @classmethod
@@ -169,7 +171,8 @@ class ChatKNNRouter(Generating, EventStreaming):
         )
 
     def _deferred(self, binding: DeferredTools | DeferredSchema) -> Runnable[Any, Any]:
-        self.decider.pool.eligible(require=binding.needs)
+        asked = self._options(None).needing(*binding.needs)
+        self.decider.pool.eligible(allow=asked.allow, require=asked.require, tags=asked.tags)
         return self.bind(**{BIND: binding})
 
     def _resolve_model_profile(self) -> ModelProfile | None:

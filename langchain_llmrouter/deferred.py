@@ -9,6 +9,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
+from knnrouter import Decision
+
 __all__ = ["BIND", "Call", "DeferredSchema", "DeferredTools"]
 
 BIND = "__knnrouter_bind__"
@@ -61,6 +63,8 @@ class Call:
     """What is replayed on the model."""
     arguments: Mapping[str, Any] = field(repr=False)
     """The rest, for the model."""
+    planned: Decision | Exception | None = None
+    """What a batch has decided already, or the error of deciding."""
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Call:

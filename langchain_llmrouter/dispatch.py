@@ -7,25 +7,37 @@ each streamed token appears once.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import get_config_list, run_in_executor
 
 from knnrouter import Decision
-from knnrouter.errors import EmptyPoolError, PoolError, QueryError
+from knnrouter.errors import PoolError
 from knnrouter.serving import Answer, Attempts, RouteOptions
 
 from .deferred import Call
 from .settings import OPTION_IDS, RoutingSettings
 from .stamps import last_stamp, stamp, traced
 
-__all__ = ["Dispatching", "Route", "is_graph_signal"]
+__all__ = ["Dispatching", "Route", "is_graph_signal", "only"]
 
 _PLANNED = "__knnrouter_planned__"
-"""Where a batch puts a decision for `invoke` to find; names like this stay out of traces."""
+"""Where a batch puts a decision for `invoke`, which takes it out again before a run opens."""
+
+_FAILURES: tuple[type[Exception], ...] = (Exception,)
+"""What reading an input can raise; counters of tokens and messages may be anybody's code."""
 
 
 def is_graph_signal(error: BaseException) -> bool:
@@ -79,7 +91,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Route the input, and let the chosen one answer; `model=name` names it instead."""
-        call = Call.of(kwargs)
+        call, config = self._begun(kwargs, config)
 
         def run(given: Any, run_manager: object, config: RunnableConfig) -> Any:
             route = self._route(given, config, call)
@@ -91,11 +103,11 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
             answer = self._attempts.ask(route.order, ask)
             return self._marked(answer.value, route.values(answer), call)
 
-        return self._call_with_config(run, input, self._configured(config))
+        return self._call_with_config(run, input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """`invoke`, awaited; the routing runs in a thread of its own."""
-        call = Call.of(kwargs)
+        call, config = self._begun(kwargs, config)
 
         async def run(given: Any, run_manager: object, config: RunnableConfig) -> Any:
             route = await self._aroute(given, config, call)
@@ -108,7 +120,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
             answer = await self._attempts.aask(route.order, ask)
             return self._marked(answer.value, route.values(answer), call)
 
-        return await self._acall_with_config(run, input, self._configured(config))
+        return await self._acall_with_config(run, input, config)
 
     def stream(
         self,
@@ -120,7 +132,8 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
 
         Another is asked only before the first chunk; after it, an error is the caller's.
         """
-        call = Call.of(kwargs)
+        call, config = self._begun(kwargs, config)
+        streams = ExitStack()
 
         def run(
             inputs: Iterator[Any], run_manager: object, config: RunnableConfig
@@ -131,10 +144,15 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
                 return target.stream(given, config, **call.arguments)
 
             chunks, values = self._started(given, config, call, start)
+            streams.enter_context(closing(chunks))
             for place, chunk in enumerate(chunks):
                 yield chunk if place else self._marked(chunk, values, call)
 
-        yield from self._transform_stream_with_config(iter([input]), run, self._configured(config))
+        with streams:  # whoever stops reading ends the model's run first, then its parent
+            chunks = self._transform_stream_with_config(iter([input]), run, config)
+            streams.enter_context(closing(cast("Generator[Any]", chunks)))
+            for chunk in chunks:  # noqa: UP028  # `yield from` would close the parent first
+                yield chunk
 
     async def astream(
         self,
@@ -143,7 +161,8 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """`stream`, awaited."""
-        call = Call.of(kwargs)
+        call, config = self._begun(kwargs, config)
+        streams = AsyncExitStack()
 
         async def run(
             inputs: AsyncIterator[Any], run_manager: object, config: RunnableConfig
@@ -154,15 +173,17 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
                 return target.astream(given, config, **call.arguments)
 
             chunks, values = await self._astarted(given, config, call, start)
+            await streams.enter_async_context(aclosing(chunks))
             first = True
             async for chunk in chunks:
                 yield self._marked(chunk, values, call) if first else chunk
                 first = False
 
-        async for chunk in self._atransform_stream_with_config(
-            _only(input), run, self._configured(config)
-        ):
-            yield chunk
+        async with streams:
+            chunks = self._atransform_stream_with_config(only(input), run, config)
+            await streams.enter_async_context(aclosing(cast("AsyncGenerator[Any]", chunks)))
+            async for chunk in chunks:
+                yield chunk
 
     def batch(
         self,
@@ -212,13 +233,24 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     async def _atarget(self, name: str) -> Runnable[Any, Any]:
         return await run_in_executor(None, self._target, name)
 
+    def _begun(
+        self, arguments: Mapping[str, Any], config: RunnableConfig | None
+    ) -> tuple[Call, RunnableConfig | None]:
+        """The call, with what a batch decided for it, and the configuration of its parent run."""
+        call, configurable = Call.of(arguments), (config or {}).get("configurable") or {}
+        if config is not None and _PLANNED in configurable:
+            left = {key: value for key, value in configurable.items() if key != _PLANNED}
+            call = replace(call, planned=configurable[_PLANNED])
+            config = {**config, "configurable": left}
+        return call, self._configured(config)
+
     def _configured(self, config: RunnableConfig | None) -> RunnableConfig | None:
         """The configuration of the parent run."""
         return config
 
     def _traced(self, config: RunnableConfig, route: Route, name: str) -> RunnableConfig:
         """The configuration of the call to a model; what was meant for this router ends here."""
-        private = {_PLANNED, *OPTION_IDS.values()}
+        private = OPTION_IDS.values()
         configurable = {
             key: value
             for key, value in (config.get("configurable") or {}).items()
@@ -233,7 +265,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         config: RunnableConfig,
         call: Call,
         start: Callable[[Runnable[Any, Any], RunnableConfig], Iterator[Any]],
-    ) -> tuple[Iterator[Any], dict[str, Any]]:
+    ) -> tuple[Generator[Any], dict[str, Any]]:
         """The chunks of the first that gives one, and the decision as they carry it."""
         route = self._route(given, config, call)
 
@@ -252,7 +284,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         config: RunnableConfig,
         call: Call,
         start: Callable[[Runnable[Any, Any], RunnableConfig], AsyncIterator[Any]],
-    ) -> tuple[AsyncIterator[Any], dict[str, Any]]:
+    ) -> tuple[AsyncGenerator[Any], dict[str, Any]]:
         """`_started`, awaited."""
         route = await self._aroute(given, config, call)
 
@@ -269,16 +301,14 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         return await run_in_executor(None, self._route, given, config, call)
 
     def _route(self, given: Any, config: RunnableConfig, call: Call) -> Route:
-        planned = (config.get("configurable") or {}).get(_PLANNED)
-        if planned is None:
-            planned = self._decided(self._query(given), self._asked(config, call))
-        if isinstance(planned, Exception):
-            raise planned
+        decision = call.planned
+        if decision is None:
+            decision = self._decided(self._query(given), self._asked(config, call))
+        if isinstance(decision, Exception):
+            raise decision
         if self.shadow:
-            return Route(decision=planned, order=(self._shadow_name,), shadow=True)
-        if planned.policy == "forced":
-            return Route(decision=planned, order=(planned.model,))
-        return Route(decision=planned, order=self.decider.order(planned))
+            return Route(decision=decision, order=(self._shadow_name,), shadow=True)
+        return Route(decision=decision, order=self.decider.order(decision))
 
     def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
         return self._options(config, model=call.forced).needing(*call.needs)
@@ -289,20 +319,25 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     def _planned(
         self, inputs: Sequence[Any], configs: Sequence[RunnableConfig], call: Call
     ) -> list[RunnableConfig]:
-        """The configurations with a decision in each."""
-        queries = [self._query(given) for given in inputs]
-        options = [self._asked(config, call) for config in configs]
-        kept = [self._kept(query, asked) for query, asked in zip(queries, options, strict=True)]
-        open_ = [place for place, decision in enumerate(kept) if decision is None]
-        decided = self.decider.decide_many(
-            [queries[place] for place in open_], [options[place] for place in open_]
-        )
-        plans: list[Decision | Exception | None] = list(kept)
-        for place, decision in zip(open_, decided, strict=True):
-            plans[place] = decision
+        """The configurations with a decision in each, or with the error of deciding."""
+        plans: dict[int, Decision | Exception] = {}
+        left: dict[int, tuple[Any, RouteOptions]] = {}
+        for place, (given, config) in enumerate(zip(inputs, configs, strict=True)):
+            try:
+                query, options = self._query(given), self._asked(config, call)
+            except _FAILURES as error:
+                plans[place] = error
+                continue
+            kept = self._kept(query, options)
+            if kept is None:
+                left[place] = query, options
+            else:
+                plans[place] = kept
+        queries, asked = [query for query, _ in left.values()], [each for _, each in left.values()]
+        plans.update(zip(left, self.decider.decide_many(queries, asked), strict=True))
         return [
             {**config, "configurable": {**(config.get("configurable") or {}), _PLANNED: plan}}
-            for config, plan in zip(configs, plans, strict=True)
+            for config, (_, plan) in zip(configs, sorted(plans.items()), strict=True)
         ]
 
     def _kept(self, query: Any, options: RouteOptions) -> Decision | None:
@@ -313,13 +348,15 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         """
         if options.model is not None or self.decider.sticky == "call" or self.shadow:
             return None
-        values = last_stamp(query) if isinstance(query, list) else None
-        if values is None:
+        if not isinstance(query, list):
             return None
         try:
+            values = last_stamp(query)
+            if values is None:
+                return None
             decision = Decision.from_summary(values)
             eligible = self.decider.eligible(query, options)
-        except (ValueError, EmptyPoolError, QueryError):  # somebody else's, or to be told properly
+        except _FAILURES:  # a stranger's stamp; or what deciding anew tells properly
             return None
         if decision.model not in eligible:
             return None
@@ -350,22 +387,26 @@ async def _afirst(chunks: AsyncIterator[Any]) -> list[Any]:
     return []
 
 
-def _chained(first: Sequence[Any], rest: Iterator[Any]) -> Iterator[Any]:
-    yield from first
-    yield from rest
+def _chained(first: Sequence[Any], rest: Iterator[Any]) -> Generator[Any]:
+    try:
+        yield from first
+        yield from rest
+    finally:
+        if isinstance(rest, Generator):
+            rest.close()
 
 
-async def _achained(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _achained(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncGenerator[Any]:
     try:
         for chunk in first:
             yield chunk
         async for chunk in rest:
             yield chunk
     finally:
-        close = getattr(rest, "aclose", None)
-        if close is not None:
-            await close()
+        if isinstance(rest, AsyncGenerator):
+            await rest.aclose()
 
 
-async def _only(value: Any) -> AsyncIterator[Any]:
+async def only(value: Any) -> AsyncIterator[Any]:
+    """One value, as a stream."""
     yield value

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 
-from .deferred import BIND, Call, DeferredSchema
-from .dispatch import Dispatching
+from .deferred import Call, DeferredSchema
+from .dispatch import Dispatching, only
 from .stamps import KEY
 
 __all__ = ["AsyncRoutedStream", "Event", "EventStreaming", "RoutedStream"]
@@ -51,37 +53,48 @@ class RoutedStream(ChatModelStream):
 
 
 class AsyncRoutedStream(AsyncChatModelStream):
-    """`RoutedStream` for readers that await."""
+    """`RoutedStream` for readers that await: a task of its own reads for all of them.
 
-    def __init__(self, events: AsyncGenerator[Event, None]) -> None:
+    So a reader that is canceled takes nothing from the others.
+
+    Args:
+        events: As for `RoutedStream`.
+    """
+
+    def __init__(self, events: AsyncIterator[Event]) -> None:
         super().__init__()
         self._source = events
-        self._turn = asyncio.Lock()  # several readers may pull at once
-        self.set_arequest_more(self._pump)
+        self._reading: asyncio.Task[None] | None = None
+        self.set_start(self._start)
 
-    async def _pump(self) -> bool:
-        async with self._turn:
-            if self.done:
-                return False
-            try:
-                event = await anext(self._source, None)
-                last = []
-                if event is not None and _is_last(event):
-                    last = [each async for each in self._source]
-            except BaseException as error:
-                self.fail(error)
-                if not isinstance(error, Exception):
-                    raise
-                return False
-            if event is None:
-                return False
-            for each in (event, *last):
-                self.dispatch(each)
-            return True
+    async def _start(self) -> None:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        last: list[Event] = []
+        try:
+            async for event in self._source:
+                if last or _is_last(event):
+                    last.append(event)
+                else:
+                    self.dispatch(event)
+        except BaseException as error:
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for event in last:
+            self.dispatch(event)
+        if not self.done:
+            self.fail(RuntimeError("the model's stream ended before its message was complete"))
 
     async def aclose(self) -> None:
-        """Stop reading, and let the model stop."""
-        await self._source.aclose()
+        """Stop reading, let the model stop, and wait until all runs have ended."""
+        if self._reading is not None:
+            if not self.done:
+                self._reading.cancel()
+            await asyncio.wait((self._reading,))
         if not self.done:
             self.fail(asyncio.CancelledError())
 
@@ -98,10 +111,10 @@ class EventStreaming(Dispatching, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[Any] | RoutedStream:
         """`BaseChatModel.stream_events`; the first and the last event carry the decision."""
-        if version != "v3" or isinstance(kwargs.get(BIND), DeferredSchema):
+        if version != "v3":
             older: Any = super().stream_events  # which tells the versions apart itself
             return cast("Iterator[Any]", older(input, config, version=version, **kwargs))
-        call = Call.of(kwargs)
+        call, config = self._events_begun(kwargs, config)
 
         def run(
             inputs: Iterator[Any], run_manager: object, config: RunnableConfig
@@ -115,9 +128,7 @@ class EventStreaming(Dispatching, BaseChatModel):
             for event in events:
                 yield _marked(event, values, ids.message_id)
 
-        return RoutedStream(
-            self._transform_stream_with_config(iter([input]), run, self._configured(config))
-        )
+        return RoutedStream(self._transform_stream_with_config(iter([input]), run, config))
 
     def astream_events(  # type: ignore[override] # as above
         self,
@@ -128,17 +139,31 @@ class EventStreaming(Dispatching, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[Any] | Awaitable[AsyncRoutedStream]:
         """`stream_events`, awaited."""
-        if version != "v3" or isinstance(kwargs.get(BIND), DeferredSchema):
+        if version != "v3":
             older: Any = super().astream_events
             return cast("AsyncIterator[Any]", older(input, config, version=version, **kwargs))
-        return self._routed_events(input, config, Call.of(kwargs))
+        return self._routed_events(input, config, kwargs)
+
+    def _events_begun(
+        self, arguments: Mapping[str, Any], config: RunnableConfig | None
+    ) -> tuple[Call, RunnableConfig]:
+        """As `_begun`; the configuration is that of now, whoever reads the events later."""
+        call, config = self._begun(arguments, config)
+        if isinstance(call.binding, DeferredSchema):
+            raise NotImplementedError(
+                'events of version="v3" are those of a message, and a structured output is none; '
+                'use version="v2", or stream(), or leave with_structured_output out'
+            )
+        return call, ensure_config(config)
 
     async def _routed_events(
         self,
         input: Any,
         config: RunnableConfig | None,
-        call: Call,
+        arguments: Mapping[str, Any],
     ) -> AsyncRoutedStream:
+        call, config = self._events_begun(arguments, config)
+
         async def run(
             inputs: AsyncIterator[Any], run_manager: object, config: RunnableConfig
         ) -> AsyncIterator[Event]:
@@ -151,14 +176,11 @@ class EventStreaming(Dispatching, BaseChatModel):
                         yield event
 
             events, values = await self._astarted(given, config, call, start)
-            async for event in events:
-                yield _marked(event, values, ids.message_id)
+            async with aclosing(events):
+                async for event in events:
+                    yield _marked(event, values, ids.message_id)
 
-        async def once() -> AsyncIterator[Any]:
-            yield input
-
-        events = self._atransform_stream_with_config(once(), run, self._configured(config))
-        return AsyncRoutedStream(cast("AsyncGenerator[Event, None]", events))
+        return AsyncRoutedStream(self._atransform_stream_with_config(only(input), run, config))
 
 
 class _MessageId:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import run_in_executor
+from langchain_core.runnables.config import ensure_config, run_in_executor
 
 from .deferred import Call
 from .dispatch import Dispatching
@@ -31,6 +31,9 @@ class Generating(Dispatching, BaseChatModel):
     def _target(self, name: str) -> BaseChatModel:
         raise NotImplementedError
 
+    async def _atarget(self, name: str) -> BaseChatModel:
+        return cast("BaseChatModel", await super()._atarget(name))
+
     def generate(
         self,
         messages: list[list[BaseMessage]],
@@ -44,14 +47,12 @@ class Generating(Dispatching, BaseChatModel):
         **kwargs: Any,
     ) -> LLMResult:
         """`BaseChatModel.generate`; each prompt by its model, one after the other."""
-        call = Call.of({**kwargs, "stop": stop})
+        arguments = {**kwargs, "stop": stop}
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
-        planned = self._planned(messages, configs, call) if messages else []
+        planned = self._planned(messages, configs, Call.of(arguments))
+        pairs = zip(messages, planned, strict=True)
         return _together(
-            [
-                self._generated(prompt, config, call)
-                for prompt, config in zip(messages, planned, strict=True)
-            ]
+            [self._generated(prompt, *self._begun(arguments, config)) for prompt, config in pairs]
         )
 
     async def agenerate(
@@ -66,20 +67,24 @@ class Generating(Dispatching, BaseChatModel):
         run_id: uuid.UUID | None = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """`generate`, awaited; all prompts at once."""
-        call = Call.of({**kwargs, "stop": stop})
+        """`generate`, awaited; all prompts at once, and all are waited for before an error."""
+        arguments = {**kwargs, "stop": stop}
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
-        if messages:
-            configs = await run_in_executor(None, self._planned, messages, configs, call)
-        pairs = zip(messages, configs, strict=True)
-        return _together(
-            await asyncio.gather(
-                *(self._agenerated(prompt, config, call) for prompt, config in pairs)
-            )
+        planned = await run_in_executor(None, self._planned, messages, configs, Call.of(arguments))
+        results = await asyncio.gather(
+            *(
+                self._agenerated(prompt, *self._begun(arguments, config))
+                for prompt, config in zip(messages, planned, strict=True)
+            ),
+            return_exceptions=True,
         )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return _together(cast("list[LLMResult]", results))
 
     def _generated(
-        self, prompt: list[BaseMessage], config: RunnableConfig, call: Call
+        self, prompt: list[BaseMessage], call: Call, config: RunnableConfig | None
     ) -> LLMResult:
         def run(given: list[BaseMessage], run_manager: object, config: RunnableConfig) -> LLMResult:
             route = self._route(given, config, call)
@@ -91,11 +96,11 @@ class Generating(Dispatching, BaseChatModel):
             answer = self._attempts.ask(route.order, ask)
             return _marked(answer.value, route.values(answer))
 
-        result: LLMResult = self._call_with_config(run, prompt, self._configured(config))
+        result: LLMResult = self._call_with_config(run, prompt, config)
         return result
 
     async def _agenerated(
-        self, prompt: list[BaseMessage], config: RunnableConfig, call: Call
+        self, prompt: list[BaseMessage], call: Call, config: RunnableConfig | None
     ) -> LLMResult:
         async def run(
             given: list[BaseMessage], run_manager: object, config: RunnableConfig
@@ -104,13 +109,13 @@ class Generating(Dispatching, BaseChatModel):
 
             async def ask(name: str) -> LLMResult:
                 traced = _arguments(self._traced(config, route, name))
-                return await self._target(name).agenerate([given], **traced, **call.arguments)
+                model = await self._atarget(name)
+                return await model.agenerate([given], **traced, **call.arguments)
 
             answer = await self._attempts.aask(route.order, ask)
             return _marked(answer.value, route.values(answer))
 
-        configured = self._configured(config)
-        result: LLMResult = await self._acall_with_config(run, prompt, configured)
+        result: LLMResult = await self._acall_with_config(run, prompt, config)
         return result
 
     # For callers that have opened a run of the router itself: the chosen model answers within it.
@@ -145,7 +150,7 @@ class Generating(Dispatching, BaseChatModel):
         route = await self._aroute(messages, {}, call)
 
         async def ask(name: str) -> ChatResult:
-            model = self._target(name)
+            model = await self._atarget(name)
             return await model._agenerate(messages, run_manager=run_manager, **call.arguments)
 
         answer = await self._attempts.aask(route.order, ask)
@@ -173,7 +178,7 @@ def _configs(
     configs = [RunnableConfig(**stated) for _ in range(count)]  # type: ignore[typeddict-item]
     if configs and run_id is not None:
         configs[0]["run_id"] = run_id
-    return configs
+    return [ensure_config(each) for each in configs]
 
 
 def _arguments(config: RunnableConfig) -> dict[str, Any]:

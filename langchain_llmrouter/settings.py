@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
@@ -42,8 +42,8 @@ def _checked_router(router: object) -> object:
     if isinstance(router, Router | LazyRouter):
         return router
     raise TypeError(
-        f"router is {router!r:.80}, of type {type(router).__name__}; give a knnrouter.Router, or "
-        "use from_yaml(path) for a pool.yaml"
+        f"router is a {type(router).__name__}; give a knnrouter.Router, or use from_yaml(path) for "
+        "a pool.yaml"
     )
 
 
@@ -83,7 +83,19 @@ class RoutingSettings(BaseModel):
     """Counts the tokens of a prompt, for context windows; None: the router's way, which
     over-estimates from the bytes."""
 
-    option_ids: ClassVar[Mapping[str, str]] = OPTION_IDS
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("decider", None)  # it was made of the fields
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("decider", None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """The router and the models are shared: they never change, and clients cannot be copied."""
+        shared = {id(each): each for each in (self.router, *self._clients().values())}
+        return BaseModel.__deepcopy__(self.__copy__(), {**(memo or {}), **shared})
 
     @property
     def pool(self) -> ModelPool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from knnrouter import Decision
 from knnrouter.serving import Failure
+from knnrouter.text import routed_part
 
 __all__ = ["KEY", "last_stamp", "stamp", "stamped", "traced"]
 
@@ -54,10 +55,20 @@ def stamped(message: M, values: dict[str, Any]) -> M:
 
 
 def last_stamp(messages: Sequence[BaseMessage]) -> dict[str, Any] | None:
-    """What the last answer of this user turn carries; None where there is none yet."""
-    for message in reversed(messages):
-        if isinstance(message, HumanMessage):
-            return None
+    """What the last answer of this user turn carries; None where there is none yet.
+
+    Raises:
+        QueryError: A message is not understood.
+
+    Example:
+        >>> from langchain_core.messages import HumanMessage
+        >>> answer = AIMessage("I look.", response_metadata={"knnrouter": {"model": "small"}})
+        >>> last_stamp([HumanMessage("Rain today?"), answer])
+        {'model': 'small'}
+        >>> last_stamp([answer, HumanMessage("And tomorrow?")])
+    """
+    asked = cast("Sequence[BaseMessage]", routed_part(messages, "turn"))
+    for message in reversed(messages[len(asked) :]):
         if isinstance(message, AIMessage):
             values = message.response_metadata.get(KEY)
             return values if isinstance(values, dict) else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Union, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
@@ -133,8 +132,7 @@ class RunnableByModel(Dispatching):
         first, *others = self.runnables.values()
         shape = first.get_input_jsonschema(config)
         if all(each.get_input_jsonschema(config) == shape for each in others):
-            shared: TypeBaseModel = first.get_input_schema(config)
-            return shared
+            return cast("TypeBaseModel", first.get_input_schema(config))
         return super().get_input_schema(config)
 
     @property
@@ -146,14 +144,10 @@ class RunnableByModel(Dispatching):
     # How a call goes.
 
     def _clients(self) -> Mapping[str, Any]:
-        """Only chat models tell what they can do."""
-        return {
-            name: each for name, each in self.runnables.items() if isinstance(each, BaseChatModel)
-        }
+        return cast("Mapping[str, Any]", self.runnables)
 
     def _target(self, name: str) -> Runnable[Any, Any]:
-        target: Runnable[Any, Any] = self.runnables[name]
-        return target
+        return cast("Runnable[Any, Any]", self.runnables[name])
 
     async def _atarget(self, name: str) -> Runnable[Any, Any]:
         return self._target(name)

@@ -10,6 +10,8 @@ from dataclasses import InitVar, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+from pydantic.json_schema import SkipJsonSchema
+
 __all__ = ["Decision", "Neighbor", "as_json"]
 
 
@@ -99,7 +101,7 @@ class Decision:
     notes: tuple[str, ...] = ()
     """What was left out of the query before it was routed, a sentence each."""
 
-    nearby: InitVar[Callable[[], tuple[Neighbor, ...]] | None] = None
+    nearby: InitVar[SkipJsonSchema[Callable[[], tuple[Neighbor, ...]] | None]] = None
     """Makes `neighbors` when they are first asked for. No field: whoever writes the fields of a
     decision down, as tracers and checkpoints do, must not write the evidence with them."""
 

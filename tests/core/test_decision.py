@@ -7,6 +7,7 @@ import re
 from types import MappingProxyType
 
 import pytest
+from pydantic import TypeAdapter
 
 from knnrouter.decision import Decision, Neighbor, as_json
 
@@ -211,3 +212,12 @@ def test_with_model():
 def test_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         decision().model = "large"
+
+
+def test_pydantic_describes_and_writes_the_fields_without_the_evidence():
+    adapter = TypeAdapter(Decision)
+    made = decision(nearby=Evidence())
+    fields = [key for key in KEYS if key != "neighbors"]
+    assert sorted(adapter.json_schema()["properties"]) == sorted(fields)
+    assert adapter.validate_python(made) is made
+    assert sorted(adapter.dump_python(made)) == sorted(fields)

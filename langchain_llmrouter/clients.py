@@ -100,7 +100,7 @@ def _made(settings: ClientSettings) -> BaseChatModel | str:
             settings.model, model_provider=settings.provider, **arguments
         )
     except ValidationError as error:
-        listed = error.errors(include_input=False, include_url=False, include_context=False)
+        listed = error.errors()  # its own text would quote the values
         return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in listed)
     except _REFUSALS as error:
         return str(error).rstrip(".")

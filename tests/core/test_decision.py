@@ -7,6 +7,8 @@ import re
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from knnrouter.decision import Decision, Neighbor, as_json
@@ -221,3 +223,128 @@ def test_pydantic_describes_and_writes_the_fields_without_the_evidence():
     assert sorted(adapter.json_schema()["properties"]) == sorted(fields)
     assert adapter.validate_python(made) is made
     assert sorted(adapter.dump_python(made)) == sorted(fields)
+
+
+SUMMARY = [key for key in KEYS if key not in ("neighbors", "notes")]
+NAMES = st.text(min_size=1, max_size=5)
+NUMBERS = st.floats(allow_infinity=False)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+def test_a_summary_leaves_out_all_that_may_quote_a_text():
+    made = decision(nearby=Evidence(), notes=("cut: SECRET",), elapsed_ms=1.25, fallback=True)
+    told = made.to_dict()
+    assert list(made.summary()) == SUMMARY
+    assert made.summary() == {key: told[key] for key in SUMMARY}
+    assert made.summary()["costs"] == {"small": 0.001, "large": None}
+
+
+def test_a_summary_does_not_look_for_neighbors():
+    evidence = Evidence()
+    decision(nearby=evidence).summary()
+    assert evidence.asked == 0
+
+
+@given(
+    names=st.lists(NAMES, min_size=1, max_size=4, unique=True),
+    figures=st.lists(st.dictionaries(NAMES, NUMBERS, max_size=4), min_size=4, max_size=4),
+    similarity=NUMBERS,
+    elapsed_ms=NUMBERS,
+    fallback=st.booleans(),
+    texts=st.lists(st.text(max_size=9), min_size=4, max_size=4),
+)
+def test_a_summary_is_read_back(names, figures, similarity, elapsed_ms, fallback, texts):
+    fields = ("scores", "costs", "stderr", "support")
+    made = decision(
+        model=names[0],
+        ranking=tuple(names),
+        similarity=similarity,
+        elapsed_ms=elapsed_ms,
+        fallback=fallback,
+        **dict(zip(fields, figures, strict=True)),
+        **dict(zip(("id", "reason", "reason_code", "policy"), texts, strict=True)),
+    )
+    told = json.loads(json.dumps(made.summary(), allow_nan=False))
+    again = Decision.from_summary(told)
+    assert again.summary() == made.summary()
+    for name in ("model", "ranking", "fallback", *fields, "similarity", "elapsed_ms"):
+        # repr, for NaN is not itself
+        assert repr(getattr(again, name)) == repr(getattr(made, name))
+    assert (again.neighbors, again.notes) == ((), ())
+
+
+def test_other_keys_beside_a_summary_do_not_matter():
+    again = Decision.from_summary({"answered_by": "x", **decision().summary(), "failed": [1]})
+    assert again.summary() == decision().summary()
+
+
+def test_whole_numbers_of_a_summary_are_numbers():
+    again = Decision.from_summary(decision().summary() | {"similarity": 1, "scores": {"small": 0}})
+    assert [repr(value) for value in (again.similarity, again.scores)] == ["1.0", "{'small': 0.0}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"id": 7}, "id is 7, not a text"),
+        ({"model": None}, "model is None, not a text"),
+        ({"ranking": "small"}, "ranking is 'small', not a list of names"),
+        ({"ranking": []}, "ranking is [], not a list of names"),
+        ({"ranking": ["small", 1]}, "ranking is ['small', 1], not a list of names"),
+        ({"ranking": ["large", "small"]}, "model is 'small', not the first of ranking"),
+        ({"scores": [0.5]}, "scores is [0.5], not a number for each name"),
+        ({"costs": {"small": "0.1"}}, "costs is {'small': '0.1'}, not a number for each name"),
+        ({"costs": {"small": True}}, "costs is {'small': True}, not a number for each name"),
+        ({"support": {1: 0.5}}, "support is {1: 0.5}, not a number for each name"),
+        ({"similarity": "0.5"}, "similarity is '0.5', not a number or None"),
+        ({"elapsed_ms": False}, "elapsed_ms is False, not a number or None"),
+        ({"elapsed_ms": 10**30}, f"elapsed_ms is {10**30}, not a number or None"),
+        ({"fallback": 0}, "fallback is 0, not true or false"),
+        ({"reason": ["x"]}, "reason is ['x'], not a text"),
+        (
+            {"fallback": "no", "policy": {}},
+            "fallback is 'no', not true or false; policy is {}, not a text",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_summary_is_told_at_once(change, problem):
+    with pytest.raises(ValueError, match=r"^this is no summary of a decision: ") as caught:
+        Decision.from_summary(decision().summary() | change)
+    assert str(caught.value) == (
+        f"this is no summary of a decision: {problem}; give what Decision.summary() gave"
+    )
+
+
+@pytest.mark.parametrize("key", SUMMARY)
+def test_every_key_of_a_summary_is_needed(key):
+    values = decision().summary()
+    del values[key]
+    with pytest.raises(ValueError, match=f": {key} is missing, not "):
+        Decision.from_summary(values)
+
+
+@given(values=JSON | st.dictionaries(st.sampled_from(SUMMARY), JSON))
+def test_what_is_no_summary_is_a_value_error(values):
+    with pytest.raises(ValueError, match=r"^this is no summary of a decision: "):
+        Decision.from_summary(values)
+
+
+@given(key=st.sampled_from(SUMMARY), value=JSON)
+def test_a_summary_with_one_other_value_is_read_or_is_a_value_error(key, value):
+    try:
+        made = Decision.from_summary(decision().summary() | {key: value})
+    except ValueError as error:
+        assert str(error).startswith("this is no summary of a decision: ")
+    else:
+        assert made.ranking[0] == made.model
+        json.dumps(made.to_dict(), allow_nan=False)
+        assert isinstance(str(made), str)

@@ -25,10 +25,10 @@ from knnrouter.serving import LazyRouter, RouteOptions
 from .inputs import RoutedInput, query_of
 from .settings import OPTION_IDS, RoutingSettings
 
-__all__ = ["DecisionFields", "KNNRouter", "NeighborFields"]
+__all__ = ["DecisionOutput", "KNNRouter", "NeighborOutput"]
 
 
-class NeighborFields(BaseModel):
+class NeighborOutput(BaseModel):
     """A neighbor as JSON."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -39,7 +39,7 @@ class NeighborFields(BaseModel):
     scores: dict[str, float | None]
 
 
-class DecisionFields(BaseModel):
+class DecisionOutput(BaseModel):
     """A decision as JSON: the keys of `Decision.to_dict`. None is "not known"."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -51,7 +51,7 @@ class DecisionFields(BaseModel):
     costs: dict[str, float | None]
     stderr: dict[str, float | None]
     support: dict[str, float | None]
-    neighbors: list[NeighborFields]
+    neighbors: list[NeighborOutput]
     similarity: float | None
     reason: str
     reason_code: str
@@ -114,7 +114,7 @@ class KNNRouter(RoutingSettings, RunnableSerializable[RoutedInput, Decision]):
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """The keys of `Decision.to_dict` and their types."""
-        return DecisionFields
+        return DecisionOutput
 
     def name_only(self) -> Runnable[RoutedInput, str]:
         """The same decisions, of which only the model's name is handed on.

@@ -58,3 +58,13 @@ def keyword_router(embedder=None, pool=None):
     router.embedder.calls.clear()  # those of the evidence
     router.embedder.threads.clear()
     return router
+
+
+def write_pool(folder):
+    """A pool.yaml of the three models whose router shall be saved in `folder / "saved"`."""
+    path = folder / "pool.yaml"
+    path.write_text(
+        "version: 1\nrouter: {index: ./saved}\n"
+        "models:\n  - name: coder\n  - name: poet\n  - name: all\n"
+    )
+    return path

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from knnrouter import Estimates, ModelPool, ModelSpec, RecordSet, Router, policies
 from knnrouter.decision import Decision
@@ -417,6 +419,158 @@ class TestFilters:
     def test_names_that_are_not_in_the_pool(self, filtered):
         with pytest.raises(UnknownModelError, match="the pool has no model 'maths-model'"):
             filtered.route("a sum", allow=["maths-model"])
+
+
+LONG = [("user", "Explain this integral"), ("assistant", "Let me look."), ("tool", "soup " * 500)]
+
+
+class TestPrompts:
+    """Who may answer depends on the prompt, the choice among them on the query alone."""
+
+    def test_they_limit_who_may_answer(self, filtered):
+        query = "Explain this integral"
+        assert len(filtered.route(query).ranking) == 3
+        assert filtered.route(query, prompt=LONG).ranking == ("cooking-model",)
+        for prompt in LONG[:2], query, {"messages": LONG[:1]}:
+            assert same(filtered.route(query, prompt=prompt), filtered.route(query))
+        image = {"type": "image_url", "image_url": {"url": "https://example.invalid/a.png"}}
+        shown = [{"role": "user", "content": [image]}]
+        assert filtered.route(query, prompt=shown).ranking == ("cooking-model",)
+        with pytest.raises(EmptyPoolError, match="context window 8,000 is under 10,000 prompt"):
+            filtered.route(query, prompt="sum " * 5000)
+
+    @given(
+        query=st.sampled_from(["an integral", "boil the soup", "the empire", "a loop in rust"]),
+        more=st.lists(
+            st.tuples(st.sampled_from(["user", "assistant", "system"]), st.text(max_size=60)),
+            max_size=4,
+        ),
+        policy=st.sampled_from([None, "score_minus_cost:cost_weight=300"]),
+    )
+    def test_the_choice_is_the_querys(self, router, query, more, policy):
+        prompt = [("user", query), *more]
+        decision = router.route(query, prompt=prompt, policy=policy)
+        assert untimed(decision) == untimed(router.route(query, policy=policy))
+
+    @given(padding=st.integers(0, 8_000))
+    def test_among_those_left_it_is_as_if_they_alone_were_allowed(self, filtered, padding):
+        query = "Explain this integral"
+        decision = filtered.route(query, prompt=query + "x" * padding)
+        alone = filtered.route(query, allow=sorted(decision.ranking))
+        assert untimed(decision) == untimed(alone)
+
+    def test_many_are_as_each(self, filtered):
+        queries = ["an integral", "boil the soup", "a battle"]
+        prompts = [LONG, "boil the soup", [("system", "x" * 700), ("user", "a battle")]]
+        many = filtered.route_many(queries, prompts=(prompt for prompt in prompts))
+        for query, prompt, decision in zip(queries, prompts, many, strict=True):
+            assert same(filtered.route(query, prompt=prompt), decision)
+        assert [len(decision.ranking) for decision in many] == [1, 3, 3]
+
+    def test_as_many_as_queries(self, router):
+        wanted = "2 prompts for 1 queries; give one for each, or none at all"
+        with pytest.raises(ValueError, match=wanted):
+            router.route_many(["a"], prompts=["a", "b"])
+        with pytest.raises(TypeError, match="for one text use route"):
+            router.route_many(["a", "b"], prompts="ab")
+        assert router.route_many([], prompts=[]) == []
+
+    def test_a_shape_that_is_not_understood(self, router):
+        with pytest.raises(QueryError, match="a query of type `int` is not understood"):
+            router.route("a soup", prompt=7)
+
+    def test_a_counter_counts_the_prompt_for_windows_and_the_query_for_prices(self, router):
+        seen = []
+        counting = router.with_pool(router.pool, count_tokens=lambda given: seen.append(given) or 9)
+        counting.route("a soup", prompt=LONG[:2])
+        assert seen == [LONG[:2], "a soup"]
+
+
+CHEAPEST = "cheapest_above:min_score=0.01"
+
+
+@pytest.fixture(scope="module")
+def fitted(records):
+    """A router with a policy of its own, which is not the pool's."""
+    pool = pool_of(records, default="math-model", policy="best_score")
+    return Router.fit(records, pool=pool, policy=CHEAPEST)
+
+
+class TestAbilities:
+    def abler(self, router, **more):
+        given = {"math-model": {"capabilities": ["tools"], "tags": ["eu"], "context_window": 250}}
+        names = router.records.models
+        return ModelPool(
+            models=[ModelSpec(name=name, **given.get(name, {}) | more) for name in names]
+        )
+
+    def test_capabilities_windows_and_tags_are_the_new_ones(self, fitted):
+        able = fitted.with_abilities(self.abler(fitted))
+        assert able.route("a soup", require=["tools"]).ranking == ("math-model",)
+        assert able.route("a soup", tags=["eu"]).ranking == ("math-model",)
+        assert "math-model" in able.route("x" * 100).ranking
+        assert "math-model" not in able.route("x" * 101).ranking
+        with pytest.raises(EmptyPoolError, match="lacks the capability 'vision'"):
+            able.route("a soup", require=["vision"])
+
+    def test_all_else_stays(self, fitted):
+        new = self.abler(fitted, price=Price(900, 900), expected_output_tokens=7, enabled=False)
+        able = fitted.with_abilities(new)
+        assert able.policy is fitted.policy
+        assert policies.spec(able.policy) == CHEAPEST
+        for name in ("evidence", "embedder", "estimator"):
+            assert getattr(able, name) is getattr(fitted, name)
+        for query in ("boil the soup", "an integral"):
+            assert same(able.route(query), fitted.route(query))
+            assert able.explain(query).flips == fitted.explain(query).flips
+        assert able.route("  ").model == "math-model"
+        assert [spec.price for spec in able.pool.models] == [
+            spec.price for spec in fitted.pool.models
+        ]
+        assert fitted.route("a soup", allow=["math-model"]).model == "math-model"
+        with pytest.raises(EmptyPoolError):
+            fitted.route("a soup", require=["tools"])
+
+    def test_the_pools_policy_stays_too(self, records):
+        pool = pool_of(records, policy=CHEAPEST, default="math-model", min_similarity=0.2)
+        router = Router.fit(records, pool=pool)
+        able = router.with_abilities(self.abler(router))
+        assert able.policy is router.policy
+        assert able.pool.router == pool.router
+        for policy in (None, "best_score"):  # the guard holds for a call's policy, too
+            decision = able.route("zzqx vvkj oven", policy=policy)
+            assert same(decision, router.route("zzqx vvkj oven", policy=policy))
+
+    def test_without_a_pool_of_the_users_what_is_not_listed_is_not_had(self, fitted):
+        free = fitted.with_pool(None)
+        called = [("user", "a soup"), {"role": "tool", "content": "hot"}]
+        assert len(free.route(called).ranking) == 4
+        able = free.with_abilities(self.abler(fitted))
+        assert able.route(called).ranking == ("math-model",)
+        assert np.isnan(list(able.route("a soup").costs.values())).all()
+
+    def test_the_counter_stays_unless_another_is_given(self, fitted):
+        counting = fitted.with_pool(fitted.pool, count_tokens=lambda query: 51)
+        assert "math-model" not in counting.with_abilities(self.abler(fitted)).route("x").ranking
+        less = counting.with_abilities(self.abler(fitted), count_tokens=lambda query: 50)
+        assert "math-model" in less.route("x").ranking
+
+    def test_its_file_stays(self, fitted, tmp_path):
+        there = fitted.with_pool(fitted.pool.at(tmp_path / "pool.yaml"))
+        assert there.with_abilities(self.abler(fitted)).pool.path == tmp_path / "pool.yaml"
+
+    @pytest.mark.parametrize("names", [["code-model"], ["math-model", "code-model"], ["other"]])
+    def test_other_models_are_refused(self, fitted, names):
+        pool = ModelPool(models=[ModelSpec(name=name) for name in names])
+        known = ", ".join(fitted.pool.names)
+        wanted = (
+            f"the pool's models are {', '.join(names)}, and the router's are {known}; give the "
+            "same in this order, or use with_pool"
+        )
+        with pytest.raises(PoolError, match=f"^{re.escape(wanted)}$"):
+            fitted.with_abilities(pool)
+        with pytest.raises(TypeError, match=r"pool is 'pool\.yaml', of type str; give a ModelPool"):
+            fitted.with_abilities("pool.yaml")
 
 
 class TestQueries:

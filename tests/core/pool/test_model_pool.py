@@ -256,6 +256,21 @@ def test_an_absolute_index_stays_where_it_is():
     assert pool.at(Path("/etc/pool.yaml")).index_path == Path("/data/router")
 
 
+def test_an_index_that_must_be_stated():
+    pool = ModelPool(models=[A], router=RouterSettings(index="./router"))
+    assert pool.stated_index_path() == Path("router")
+    there = pool.at(Path("/etc/pools/pool.yaml"))
+    assert there.stated_index_path() == Path("/etc/pools/router")
+    bare = ModelPool(models=[A])
+    told = (
+        "{}: router.index is not set; name the folder that `knnrouter build` wrote, relative to "
+        "this file"
+    )
+    assert problems(bare.stated_index_path) == (told.format("the pool"),)
+    moved = bare.at(Path("/etc/pools/pool.yaml"))
+    assert problems(moved.stated_index_path) == (told.format("/etc/pools/pool.yaml"),)
+
+
 def test_the_schema_describes_every_key():
     schema = ModelPool.json_schema()
     parts = [schema, *schema["$defs"].values()]

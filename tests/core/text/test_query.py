@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knnrouter.errors import NoTextError, QueryError
-from knnrouter.text import content_words, read_query, routing_text
-from knnrouter.text.conversation import read_conversation
+from knnrouter.text import content_words, read_query, routed_part, routing_text
+from knnrouter.text.conversation import messages_of, read_conversation
 
 ASK = "How do I sort a large list of numbers in Rust?"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -442,3 +443,147 @@ def test_a_million_characters_are_read_in_linear_time(unit):
 
     base = max(min(seconds(100_000) for _ in range(3)), 0.002)
     assert min(seconds(1_000_000) for _ in range(2)) <= 35 * base
+
+
+# The part that a choice rests on
+
+
+HARNESS = user("<system-reminder>Be brief.</system-reminder>")
+CALL = assistant(None, tool_calls=[{"id": "1", "function": {"name": "run", "arguments": "{}"}}])
+RESULT = {"role": "tool", "content": "42", "tool_call_id": "1"}
+ANTHROPIC_RESULT = user([{"type": "tool_result", "tool_use_id": "1", "content": "42"}])
+AGAIN = user("How do I sort a list of words in Python?")
+SYSTEM = {"role": "system", "content": "Be kind."}
+
+
+@pytest.mark.parametrize(
+    ("history", "turn", "thread"),
+    [
+        ([user(ASK)], 1, 1),
+        ([SYSTEM, user(ASK), assistant("So.")], 2, 2),
+        ([user(ASK), CALL, RESULT], 1, 1),
+        ([user(ASK), CALL, ANTHROPIC_RESULT], 1, 1),
+        ([user(ASK), assistant("So."), AGAIN, CALL, RESULT, CALL, RESULT], 3, 1),
+        ([user(ASK), assistant("So."), AGAIN, CALL, ANTHROPIC_RESULT], 3, 1),
+        ([user(ASK), assistant("So."), HARNESS], 1, 1),
+        ([HARNESS, user(ASK), assistant("So."), HARNESS, AGAIN, HARNESS], 5, 2),
+        ([HARNESS, assistant("So."), HARNESS, CALL], 3, 1),  # nobody else spoke
+        ([user(ASK), CALL, user([*ANTHROPIC_RESULT["content"], {"type": "text", "text": "Go"}])],
+         3, 1),  # he adds a word of his own
+        ([user([IMAGE]), assistant("A cat.")], 1, 1),
+    ],
+)  # fmt: skip
+def test_the_part_up_to_a_user_turn(history, turn, thread):
+    assert routed_part(history, "turn") == history[:turn]
+    assert routed_part(history, "thread") == history[:thread]
+    assert routed_part(history, "call") is history
+
+
+@pytest.mark.parametrize("sticky", ["call", "turn", "thread"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        ASK,
+        [user(ASK)],
+        user(ASK),
+        ("user", ASK),
+        {"messages": [user(ASK)]},
+        {"input": ASK},
+        QueryBundle(ASK),
+        PromptValue([LangChainMessage("human", ASK)]),
+        [],
+        [SYSTEM],
+        [assistant("So.")],
+        {"messages": [SYSTEM, assistant("So.")]},
+    ],
+)
+def test_the_query_itself_where_nothing_follows_or_nobody_asked(query, sticky):
+    assert routed_part(query, sticky) is query
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda history: {"messages": history},
+        lambda history: {"input": history},
+        lambda history: {"messages": {"messages": history}},
+        tuple,
+        PromptValue,
+        lambda history: {"messages": PromptValue(history)},
+    ],
+)
+def test_the_part_of_other_shapes_is_its_messages(wrap):
+    history = [user(ASK), assistant("So."), AGAIN, CALL, RESULT]
+    assert routed_part(wrap(history), "turn") == history[:3]
+    assert routed_part(wrap(history), "thread") == history[:1]
+
+
+def test_the_system_text_beside_the_messages_comes_first():
+    history = [user(ASK), assistant("So.")]
+    given = {"system": "Be kind.", "messages": history}
+    assert routed_part(given, "turn") == [SYSTEM, user(ASK)]
+
+
+def test_the_messages_of_the_part_are_the_ones_that_were_given():
+    history = [LangChainMessage("human", ASK), LangChainMessage("ai", "So.")]
+    (kept,) = routed_part(history, "turn")
+    assert kept is history[0]
+    assert len(history) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ((message for message in [user(ASK)]), "a query of type `generator` is not understood"),
+        ({"messages": iter([user(ASK)])}, "a query of type `list_iterator` is not understood"),
+        ({"nothing": 1}, "a dict with the keys 'nothing' is not understood"),
+        (None, "a query of type `NoneType` is not understood"),
+        ([user(ASK), "bare"], "message 1 is a bare str, and nothing says whose"),
+        ([{"role": "judge", "content": "x"}], "message 0 has the role 'judge'"),
+    ],
+)
+def test_a_part_of_a_shape_that_is_not_understood(query, says):
+    for sticky in ("turn", "thread"):
+        with pytest.raises(QueryError, match=re.escape(says)):
+            routed_part(query, sticky)
+    assert routed_part(query, "call") is query  # whoever routes on it says what is wrong
+
+
+SAID = st.lists(
+    st.tuples(
+        st.sampled_from(["user", "assistant", "system", "tool"]),
+        st.sampled_from(["Sort numbers in Rust quickly.", "do it", "", HARNESS["content"]]),
+    ),
+    max_size=7,
+)
+
+
+@given(history=SAID)
+def test_the_part_of_the_turn_says_what_the_whole_says(history):
+    part, whole = read_query(routed_part(history, "turn")), read_query(history)
+    assert (part.text, part.kind) == (whole.text, whole.kind)
+    assert routed_part(routed_part(history, "turn"), "turn") == routed_part(history, "turn")
+
+
+@given(history=SAID, more=SAID.map(lambda said: [(role, text) for role, text in said
+                                                 if role != "user"]))  # fmt: skip
+def test_what_follows_changes_no_part_that_sticks(history, more):
+    asked = any(role == "user" for role, _ in history)
+    for sticky in ("turn", "thread"):
+        if asked:
+            assert routed_part([*history, *more], sticky) == routed_part(history, sticky)
+
+
+def test_messages_of():
+    history = [user(ASK), assistant("So.")]
+    assert messages_of(history) is history
+    assert messages_of(ASK) == [("user", ASK)]
+    assert messages_of(("user", ASK)) == [("user", ASK)]
+    assert messages_of(user(ASK)) == [user(ASK)]
+    assert messages_of({"input": ASK}) == [("user", ASK)]
+    assert messages_of(QueryBundle(ASK)) == [("user", ASK)]
+    assert messages_of(PromptValue(history)) is history
+    assert messages_of({"messages": history, "system": "Be kind."}) == [SYSTEM, *history]
+    assert len(history) == 2
+    with pytest.raises(QueryError, match="a query of type `bytes` is not understood"):
+        messages_of(b"x")

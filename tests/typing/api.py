@@ -25,12 +25,23 @@ from knnrouter import (
     estimators,
     policies,
     read_records,
+    text,
 )
 from knnrouter.decision import Neighbor
 from knnrouter.explain import Explanation, Flip
 from knnrouter.index import ExactIndex, FaissIndex, NeighborIndex
 from knnrouter.neighbors import Neighbors
 from knnrouter.records import Price
+from knnrouter.serving import (
+    Answer,
+    Attempts,
+    Decider,
+    Failure,
+    Lazy,
+    LazyRouter,
+    RouteOptions,
+    loaded,
+)
 
 
 class LengthEmbedder:
@@ -142,14 +153,56 @@ def route(router: Router, history: list[dict[str, str]]) -> str:
     assert_type(explained, Explanation)
     assert_type(explained.flips, tuple[Flip, ...])
     assert_type(explained.runner_up, str | None)
+    assert_type(decision.summary(), dict[str, Any])
+    assert_type(Decision.from_summary(decision.summary()), Decision)
+    part = text.routed_part(history, "thread")
+    assert_type(part, object)
+    assert_type(router.route(part, prompt=history), Decision)
+    assert_type(router.route_many([part], prompts=(each for each in [history])), list[Decision])
+    able = router.with_abilities(router.pool, count_tokens=lambda prompt: 7)
+    assert_type(able, Router)
     cheaper = router.with_pool(ModelPool.from_yaml("pool.yaml"), count_tokens=lambda query: 7)
     return cheaper.route(history).model
+
+
+def serve(path: Path, asked: Sequence[object]) -> str:
+    """What an adapter to a framework is made of."""
+    lazy = LazyRouter(path, embedder=LengthEmbedder())
+    assert_type(lazy.pool, ModelPool)
+    assert_type(lazy.get(), Router)
+    assert_type(loaded(lazy), Router)
+    assert_type(loaded(Lazy(lambda: 7)), int)
+    decider = Decider(router=lazy.get, pool=lazy.pool, sticky=lazy.pool.router.sticky)
+    options = RouteOptions(policy=alphabetical, allow={"small"}, require=("tools",))
+    decision = decider.decide("What is 2 + 2?", options.needing("vision"))
+    assert_type(decision, Decision)
+    many = decider.decide_many(asked, [options] * len(asked))
+    assert_type(many, list[Decision | Exception])
+    attempts = Attempts(fallback_on=(TimeoutError,), let_through=lambda error: False)
+    answer = attempts.ask(decider.order(decision), len)
+    assert_type(answer, Answer[int])
+    assert_type(answer.failures, tuple[Failure, ...])
+    return answer.model
+
+
+async def served(attempts: Attempts) -> bytes:
+    """The same, awaited."""
+
+    async def ask(name: str) -> bytes:
+        return name.encode()
+
+    return (await attempts.aask(["small"], ask)).value
 
 
 def refused(router: Router, records: RecordSet) -> None:
     """What mypy must not let pass."""
     router.route("text", policy=20)  # type: ignore[arg-type]
     router.route("text", allow=[1])  # type: ignore[list-item]
+    router.route_many(["text"], prompts=7)  # type: ignore[arg-type]
+    router.with_abilities(None)  # type: ignore[arg-type]
+    text.routed_part("text", "forever")  # type: ignore[arg-type]
+    RouteOptions("small")  # type: ignore[call-arg]
+    Attempts(fallback_on=TimeoutError)  # type: ignore[arg-type]
     router.route("text", polcy="best_score")  # type: ignore[call-arg]
     Router.fit("records.csv")  # type: ignore[arg-type]
     Router.fit(records, index="hnsw")  # type: ignore[arg-type]

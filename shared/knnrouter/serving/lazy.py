@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from knnrouter.embedders import Embedder
 from knnrouter.pool import ModelPool
@@ -66,7 +66,15 @@ class LazyRouter(Lazy[Router]):
         super().__init__(lambda: Router.load(folder, pool=self.pool, embedder=embedder))
 
 
-def loaded(thing: T | Lazy[T]) -> T:
+@overload
+def loaded(thing: Lazy[T]) -> T: ...
+
+
+@overload
+def loaded(thing: T) -> T: ...
+
+
+def loaded(thing: object) -> object:
     """The value of a lazy one; anything else as it is.
 
     Example:

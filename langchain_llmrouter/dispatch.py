@@ -250,14 +250,13 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
 
     def _traced(self, config: RunnableConfig, route: Route, name: str) -> RunnableConfig:
         """The configuration of the call to a model; what was meant for this router ends here."""
-        private = OPTION_IDS.values()
-        configurable = {
+        config = traced(config, route.decision, name, shadow=route.shadow)
+        left = {
             key: value
             for key, value in (config.get("configurable") or {}).items()
-            if key not in private
+            if key not in OPTION_IDS.values()
         }
-        config = {**config, "configurable": configurable}
-        return traced(config, route.decision, name, shadow=route.shadow)
+        return {**config, "configurable": left}
 
     def _started(
         self,

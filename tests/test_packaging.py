@@ -17,15 +17,21 @@ from pathlib import Path
 import pytest
 
 import knnrouter
+import langchain_llmrouter
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(knnrouter.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ADAPTER = Path(langchain_llmrouter.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+ADAPTER_SOURCES = sorted(ADAPTER.rglob("*.py"))
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages([str(PACKAGE)], "knnrouter.")
     if not module.name.endswith("__main__")
+)
+ADAPTER_MODULES = sorted(
+    f"langchain_llmrouter.{module.name}" for module in pkgutil.walk_packages([str(ADAPTER)])
 )
 FOREIGN = re.compile(
     r"^(torch|pandas|sklearn|scipy|transformers|sentence_transformers|langchain\w*|llama_index\w*)$"
@@ -33,11 +39,15 @@ FOREIGN = re.compile(
 each_source = pytest.mark.parametrize(
     "source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
 )
+each_source_of_all = pytest.mark.parametrize(
+    "source", [*SOURCES, *ADAPTER_SOURCES], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 
 
 def run_python(code, *flags, cwd=None):
     """The standard output of a fresh interpreter that finds knnrouter where this one does."""
-    paths = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
+    ours = [str(PACKAGE.parent), str(ADAPTER.parent)]
+    paths = os.pathsep.join([*ours, os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, *flags, "-c", code],
         env=os.environ | {"PYTHONPATH": paths},
@@ -60,6 +70,19 @@ def module_imports(tree, package):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def all_imports(tree):
+    """The top packages that a source imports, anywhere in it, other than its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
+
+
+def parsed(source):
+    return ast.parse(source.read_text(encoding="utf-8"))
+
+
 def _at_import(body):
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -78,7 +101,16 @@ class TestNames:
         )
         assert sorted(knnrouter.__all__) == sorted(wanted)
 
-    @pytest.mark.parametrize("name", ["knnrouter", *MODULES])
+    def test_the_names_of_the_adapter(self):
+        wanted = ("ChatKNNRouter", "KNNRouter", "KNNRouterMiddleware", "LangChainEmbedder")
+        assert langchain_llmrouter.__all__ == sorted([*wanted, "RunnableByModel"])
+        assert set(langchain_llmrouter.__all__) <= set(dir(langchain_llmrouter))
+        for name in langchain_llmrouter.__all__:
+            assert getattr(langchain_llmrouter, name).__name__ == name
+        with pytest.raises(AttributeError, match="has no attribute 'ChatRouter'"):
+            _ = langchain_llmrouter.ChatRouter
+
+    @pytest.mark.parametrize("name", ["knnrouter", *MODULES, *ADAPTER_MODULES])
     def test_all_names_what_exists_and_is_documented(self, name):
         module = importlib.import_module(name)
         assert module.__doc__, "the module has no docstring"
@@ -114,6 +146,7 @@ assert policies is sys.modules["knnrouter.policies"]
 
     def test_it_is_typed(self):
         assert (PACKAGE / "py.typed").is_file()
+        assert (ADAPTER / "py.typed").is_file()
 
 
 class TestImports:
@@ -199,7 +232,7 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
 
 
 class TestSafety:
-    @each_source
+    @each_source_of_all
     def test_nothing_is_pickled_or_evaluated(self, source):
         unsafe = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
@@ -213,11 +246,14 @@ class TestSafety:
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec")
 
-    @each_source
+    @each_source_of_all
     def test_no_path_of_a_machine_and_nothing_left_to_do(self, source):
         text = source.read_text(encoding="utf-8")
         assert not re.search(r"/(home|root|tmp|work|Users)/", text)
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+
+
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
 def extras_in(text):
@@ -229,29 +265,40 @@ def extras_in(text):
 class TestExtras:
     def test_every_extra_that_is_named_exists(self):
         named = set()
-        for source in SOURCES:
+        for source in (*SOURCES, *ADAPTER_SOURCES):
             text = source.read_text(encoding="utf-8")
             named |= extras_in(text)
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "MissingExtraError":
-                    named |= {ast.literal_eval(each.value) for each in node.keywords}
+                    values = [each.value for each in node.keywords]
+                    named |= {each.value for each in values if isinstance(each, ast.Constant)}
         for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
             named |= extras_in(page.read_text(encoding="utf-8"))
-        assert "sentence-transformers" in named
+        assert {"sentence-transformers", "agents"} <= named
         assert named <= set(PROJECT["project"]["optional-dependencies"])
 
     def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed(self):
-        allowed = dict(line.split(">=") for line in PROJECT["project"]["dependencies"])
+        project = PROJECT["project"]
+        extras = [*EXTRAS["langchain"], *EXTRAS["agents"]]
+        lines = [*project["dependencies"], *(line for line in extras if ">=" in line)]
+        allowed = dict(line.split(">=") for line in lines)
+        of_tests = [line for line in PROJECT["dependency-groups"]["test"] if "langchain" in line]
+        allowed |= dict(line.split(",")[0].split(">=") for line in of_tests)
         pins = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").split("\n")
         tested = dict(line.split("==") for line in pins if "==" in line)
-        assert allowed
+        assert {"numpy", "langchain-core", "langchain", "langchain-openai"} <= set(allowed)
         assert set(tested) == set(allowed)
         parts = {name: bound.split(".") for name, bound in allowed.items()}
         assert {name: tested[name].split(".")[: len(parts[name])] for name in tested} == parts
 
+    def test_the_lowest_versions_are_tested_with_the_adapters(self):
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        (rule,) = re.findall(r"^\.venv-lowest/ready:.*?\n\n", makefile, re.MULTILINE | re.DOTALL)
+        assert "--editable '.[langchain,agents]' --group test" in rule
+        assert "--constraint constraints-lowest.txt" in rule
+
     def test_all_is_every_extra(self):
-        extras = PROJECT["project"]["optional-dependencies"]
-        assert set().union(*map(extras_in, extras["all"])) == set(extras) - {"all"}
+        assert set().union(*map(extras_in, EXTRAS["all"])) == set(EXTRAS) - {"all"}
 
     def test_every_module_that_is_imported_is_a_dependency(self):
         brought = {  # by a dependency that cannot do without it
@@ -265,18 +312,15 @@ class TestExtras:
             "torch": "sentence-transformers",
             "sentence_transformers": "sentence-transformers",
         }
-        extras = PROJECT["project"]["optional-dependencies"].values()
-        lines = [*PROJECT["project"]["dependencies"], *(line for each in extras for line in each)]
-        stated = {re.split(r"[<>=\[ ]", line)[0] for line in lines}
-        imported = set()
-        for source in SOURCES:
-            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    imported |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    imported.add((node.module or "").split(".")[0])
+        lines = [*PROJECT["project"]["dependencies"], *EXTRAS["sentence-transformers"]]
+        imported = set().union(*(all_imports(parsed(source)) for source in SOURCES))
         foreign = imported - set(sys.stdlib_module_names) - {"knnrouter", "_typeshed"}
-        assert {brought.get(name, name) for name in foreign} <= stated
+        assert {brought.get(name, name) for name in foreign} <= set(map(package_of, lines))
+
+
+def package_of(line):
+    """The package of a line of dependencies."""
+    return re.split(r"[<>=\[ ]", line)[0]
 
 
 @pytest.fixture(scope="module")
@@ -295,11 +339,13 @@ class TestWheel:
         for path in PACKAGE.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert f"knnrouter/{path.relative_to(PACKAGE).as_posix()}" in wheel_names
+        for path in (*ADAPTER_SOURCES, ADAPTER / "py.typed"):
+            assert f"langchain_llmrouter/{path.relative_to(ADAPTER).as_posix()}" in wheel_names
 
     def test_it_holds_nothing_else(self, wheel_names):
         tops = {name.split("/")[0] for name in wheel_names}
         version = PROJECT["project"]["version"]
-        assert tops == {"knnrouter", f"knnrouter-{version}.dist-info"}
+        assert tops == {"knnrouter", "langchain_llmrouter", f"knnrouter-{version}.dist-info"}
         assert not any(name.endswith((".pyc", ".pkl", ".ipynb")) for name in wheel_names)
 
     def test_licences_and_notices_travel_along(self, wheel_names):

@@ -130,8 +130,8 @@ class RunnableByModel(Dispatching):
     def get_input_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
         """The schema that all runnables share; that of `InputType`, where they differ."""
         first, *others = self.runnables.values()
-        shape = first.get_input_jsonschema(config)
-        if all(each.get_input_jsonschema(config) == shape for each in others):
+        shape = _untitled(first.get_input_jsonschema(config))
+        if all(_untitled(each.get_input_jsonschema(config)) == shape for each in others):
             return cast("TypeBaseModel", first.get_input_schema(config))
         return super().get_input_schema(config)
 
@@ -160,3 +160,8 @@ class RunnableByModel(Dispatching):
 
     def _marked(self, output: Any, values: dict[str, Any], call: Call) -> Any:
         return stamped(output, values) if isinstance(output, AIMessage) else output
+
+
+def _untitled(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema without its title, which names the runnable."""
+    return {key: value for key, value in schema.items() if key != "title"}

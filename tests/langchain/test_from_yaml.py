@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 import traceback
 import warnings
@@ -243,7 +244,6 @@ class TestMistakes:
         message = str(refused(ChatKNNRouter.from_yaml(built), way=way))
         assert message.startswith(
             "models[small]: the client of provider 'opnai' cannot be built: Unsupported "
-            "provider='opnai'."
         )
         assert "anthropic" in message  # one of those that are supported
         assert "models={'small': model}" in message
@@ -253,7 +253,7 @@ class TestMistakes:
         edited(built, "provider: openai", "provider: upstage")
         message = str(refused(ChatKNNRouter.from_yaml(built)))
         assert "models[small]: the client of provider 'upstage'" in message
-        assert "pip install langchain-upstage" in message
+        assert re.search(r"pip install (-U )?langchain-upstage", message)
         assert server.requests == []
 
     def test_a_wrong_parameter(self, server, built):

@@ -207,9 +207,8 @@ class TestTools:
         assert "knnrouter" not in str(server.bodies[1])
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")  # the client's own
 class TestStructuredOutput:
-    # The client alone warns so, too, when it streams a schema.
-    @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
     @each_way
     @pytest.mark.parametrize("include_raw", [False, True])
     @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def routed_part(query: object, sticky: Sticky) -> object:
         The query itself where nothing follows that turn, or there is none; else its messages.
 
     Raises:
-        QueryError: The query's shape is not understood.
+        QueryError: The query's shape is not understood; a message by itself is not looked into.
 
     Example:
         >>> history = [("user", "Rain today?"), ("assistant", "I look."), ("tool", "Yes.")]
@@ -183,12 +183,15 @@ def routed_part(query: object, sticky: Sticky) -> object:
     """
     if sticky == "call" or isinstance(query, str):
         return query
-    turns = read_conversation(query).turns
+    messages = messages_of(query)
+    if len(messages) < 2:
+        return query
+    turns = read_conversation(messages).turns
     asked = _asked([place for place, turn in enumerate(turns) if turn.role == "user"], turns)
     if not asked:
         return query
     end = asked[0 if sticky == "thread" else -1] + 1
-    return query if end == len(turns) else list(messages_of(query))[:end]
+    return query if end == len(turns) else list(messages[:end])
 
 
 def content_words(text: str, *, at_most: int | None = None) -> int:

@@ -539,7 +539,7 @@ def test_the_messages_of_the_part_are_the_ones_that_were_given():
         ({"nothing": 1}, "a dict with the keys 'nothing' is not understood"),
         (None, "a query of type `NoneType` is not understood"),
         ([user(ASK), "bare"], "message 1 is a bare str, and nothing says whose"),
-        ([{"role": "judge", "content": "x"}], "message 0 has the role 'judge'"),
+        ([{"role": "judge", "content": "x"}, user(ASK)], "message 0 has the role 'judge'"),
     ],
 )
 def test_a_part_of_a_shape_that_is_not_understood(query, says):

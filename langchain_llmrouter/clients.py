@@ -1,26 +1,45 @@
-"""Chat models from the pool: LangChain builds them, with keys that are read at that moment."""
+"""Chat models: those that are given, and those of the pool, which LangChain builds when needed."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import SecretStr, ValidationError
+from pydantic import BeforeValidator, SecretStr, ValidationError
 
 from knnrouter.errors import MissingExtraError, PoolError
 from knnrouter.pool import ModelPool, ModelSpec
 from knnrouter.serving import ClientSettings, Lazy, client_settings
 
-__all__ = ["build_client", "lazy_clients"]
+__all__ = ["ModelsField", "build_client", "lazy_clients"]
 
 _NOT_PARAMS = ("model_provider", "configurable_fields", "config_prefix")
 """What `init_chat_model` takes for itself; the second would open keys to every caller."""
 
 _REFUSALS: tuple[type[Exception], ...] = (Exception,)
 """What a provider's class raises when it cannot be made is a type of its own."""
+
+
+def _checked_models(models: object) -> object:
+    if not isinstance(models, Mapping) or not models:
+        raise TypeError(
+            f"models is {'an empty ' if models == {} else 'a '}{type(models).__name__}; give a "
+            "mapping from names of the pool to chat models"
+        )
+    for name, model in models.items():
+        if not isinstance(model, BaseChatModel | Lazy):
+            raise TypeError(
+                f"models[{name!r}] is of type {type(model).__name__}; give a chat model itself, "
+                "not a binding of one: what is bound to the router is bound to each model"
+            )
+    return dict(models)
+
+
+ModelsField = Annotated[Any, BeforeValidator(_checked_models)]
+"""Chat models by name; each is there already, or builds itself when it is needed."""
 
 
 def lazy_clients(pool: ModelPool) -> dict[str, Lazy[BaseChatModel]]:
@@ -122,14 +141,16 @@ def _ignored(model: BaseChatModel, settings: ClientSettings) -> str | None:
 
 
 def _veiled(model: BaseChatModel, settings: ClientSettings) -> BaseChatModel:
-    """The model, with its secrets hidden from what LangChain shows to tracers."""
-    shown = model._get_invocation_params
+    """The model, with its secrets hidden from its `repr` and from what tracers are shown.
 
-    def hidden(*args: Any, **kwargs: Any) -> Any:
-        return settings.hide(shown(*args, **kwargs))
-
-    if settings.secrets:
-        vars(model)["_serialized"] = settings.hide(model._serialized)
-        if settings.hide(plain := shown()) != plain:
-            vars(model)["_get_invocation_params"] = hidden
+    LangChain hides keys there, but neither headers nor what else a client was built with.
+    """
+    if not settings.secrets:
+        return model
+    params, fields = model._get_invocation_params, model.__repr_args__
+    vars(model).update(  # on this one object; its class may serve others
+        _serialized=settings.hide(model._serialized),
+        _get_invocation_params=lambda *args, **kwargs: settings.hide(params(*args, **kwargs)),
+        __repr_args__=lambda: settings.hide(list(fields())),
+    )
     return model

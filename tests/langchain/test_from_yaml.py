@@ -445,9 +445,12 @@ class TestSecrets:
         assert len(files) > 10
         assert [path for path in files if MARK.encode() in path.read_bytes()] == []
 
-    def test_the_client_itself_still_has_them(self, server, built):
+    def test_the_client_has_them_and_does_not_show_them(self, server, built):
         (_, spec), _ = _specs(built)
         client = build_client(spec)
+        assert MARK not in repr(client) + repr(client.bind(seed=1))
+        assert "'X-Plain': 'here'" in repr(client)
+        assert client == client.model_copy()
         assert client.openai_api_key.get_secret_value() == KEY
         assert client.default_headers["Authorization"] == f"Bearer {TOKEN}"
         client.invoke("hello")

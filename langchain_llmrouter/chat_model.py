@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs, run_in_executor
 from langchain_core.tools import BaseTool
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from knnrouter.embedders import Embedder
 from knnrouter.serving import Lazy, LazyRouter, loaded
 
 from .capabilities import intersection, profile_of
-from .clients import lazy_clients
+from .clients import ModelsField, lazy_clients
 from .deferred import BIND, Call, DeferredSchema, DeferredTools
 from .event_streams import EventStreaming
 from .generation import Generating
@@ -32,21 +25,6 @@ from .naming import by_pool_name
 from .stamps import stamped
 
 __all__ = ["ChatKNNRouter"]
-
-
-def _checked_models(models: object) -> object:
-    if not isinstance(models, Mapping) or not models:
-        raise TypeError(
-            f"models is {'an empty ' if models == {} else 'a '}{type(models).__name__}; give a "
-            "mapping from names of the pool to chat models"
-        )
-    for name, model in models.items():
-        if not isinstance(model, BaseChatModel | Lazy):
-            raise TypeError(
-                f"models[{name!r}] is of type {type(model).__name__}; give a chat model itself, "
-                "not a binding of one: what is bound to the router is bound to each model"
-            )
-    return dict(models)
 
 
 class ChatKNNRouter(Generating, EventStreaming):
@@ -74,7 +52,7 @@ class ChatKNNRouter(Generating, EventStreaming):
         ('O sea!', 'poet')
     """
 
-    models: Annotated[Any, BeforeValidator(_checked_models)] = Field(repr=False, exclude=True)
+    models: ModelsField = Field(repr=False, exclude=True)
     """The chat models by their names in the pool; one for each enabled model."""
     model_name: str = "knnrouter"
     """What traces call the router itself."""

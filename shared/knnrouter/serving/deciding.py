@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from knnrouter.decision import Decision
 from knnrouter.errors import (
@@ -129,6 +130,33 @@ class Decider:
             given = [queries[place] for place in places]
             decided.update(zip(places, self._together(given, asked), strict=True))
         return [decided[place] for place in range(len(queries))]
+
+    def keep(
+        self, values: Mapping[str, Any] | None, query: object, options: RouteOptions
+    ) -> Decision | None:
+        """The decision of an earlier call of the same turn or thread, as far as it still holds.
+
+        Args:
+            values: Its summary; None where there is none.
+            query: All that the model will read now.
+            options: What is asked of the router now.
+
+        Returns:
+            The decision, its ranking without the models that may not answer now. None where a new
+            one is needed: its own model may not answer, the call names a model, each call shall
+            be decided by itself, or the values are no summary.
+        """
+        if values is None or self.sticky == "call" or options.model is not None:
+            return None
+        try:
+            decision = Decision.from_summary(values)
+            eligible = self.eligible(query, options)
+        except _FAILURES:  # a stranger's summary; or what deciding anew tells properly
+            return None
+        if decision.model not in eligible:
+            return None
+        ranking = tuple(name for name in decision.ranking if name in eligible)
+        return replace(decision, ranking=ranking)
 
     def order(self, decision: Decision) -> tuple[str, ...]:
         """Who is asked for an answer, in turn: the chosen model, then its fallbacks."""

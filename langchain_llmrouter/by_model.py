@@ -104,9 +104,10 @@ class RunnableByModel(Dispatching):
     @field_validator("runnables", mode="after")
     @classmethod
     def _check_names(cls, runnables: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        if "router" not in info.data:  # which is told already
-            return runnables
-        return by_pool_name(info.data["router"].pool, runnables, what="runnables")
+        router = info.data.get("router")  # not there: pydantic says so itself
+        return (
+            runnables if router is None else by_pool_name(router.pool, runnables, what="runnables")
+        )
 
     @model_validator(mode="after")
     def _check_shadow(self) -> RunnableByModel:
@@ -130,8 +131,8 @@ class RunnableByModel(Dispatching):
     def get_input_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
         """The schema that all runnables share; that of `InputType`, where they differ."""
         first, *others = self.runnables.values()
-        shape = _untitled(first.get_input_jsonschema(config))
-        if all(_untitled(each.get_input_jsonschema(config)) == shape for each in others):
+        shape = first.get_input_jsonschema(config)
+        if all(each.get_input_jsonschema(config) == shape for each in others):
             return cast("TypeBaseModel", first.get_input_schema(config))
         return super().get_input_schema(config)
 
@@ -160,8 +161,3 @@ class RunnableByModel(Dispatching):
 
     def _marked(self, output: Any, values: dict[str, Any], call: Call) -> Any:
         return stamped(output, values) if isinstance(output, AIMessage) else output
-
-
-def _untitled(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema without its title, which names the runnable."""
-    return {key: value for key, value in schema.items() if key != "title"}

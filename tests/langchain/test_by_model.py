@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -246,6 +247,8 @@ def test_fields_that_do_not_exist_are_errors():
         by_model(shadwo=True)
     with pytest.raises(TypeError, match=r"give a knnrouter\.Router"):
         RunnableByModel(router=None, runnables=echoes())
+    with pytest.raises(ValidationError, match=r"1 validation error.*\s+router\s+Field required"):
+        RunnableByModel(runnables=echoes())
 
 
 # Fallback
@@ -407,8 +410,13 @@ def test_a_turn_stays_with_the_one_that_answered():
     models["poet"].fails = None
     chain.invoke(history)
     chain.batch([ChatPromptValue(messages=history)])
+    of_state = RunnableByModel(
+        router=chain.router,
+        runnables={name: itemgetter("messages") | model for name, model in models.items()},
+    )
+    of_state.invoke({"messages": history})
     chain.invoke([*history, AIMessage("done"), HumanMessage("Another sea?")])
-    assert asked == ["poet", "all", "all", "all", "poet"]
+    assert asked == ["poet", "all", "all", "all", "all", "poet"]
 
 
 # In chains
@@ -465,10 +473,19 @@ def test_types_are_those_of_the_runnables():
         "integer",
         "string",
     ]
-    mixed = by_model(others={"coder": lambda number: number})
-    assert mixed.InputType is Any
+    assert by_model(others={"coder": length}).InputType is Any  # that of the echoes
+
+
+def test_the_schema_of_the_input_is_that_of_the_runnables_where_they_agree():
     prompts = RunnableByModel(router=keyword_router(), runnables=chat_chains())
     assert prompts.get_input_jsonschema()["required"] == ["question"]
+    other = PromptTemplate.from_template("{topic} {question}")
+    mixed = RunnableByModel(router=prompts.router, runnables=chat_chains() | {"all": other})
+    assert mixed.get_input_jsonschema() == {
+        "title": "RunnableByModelInput",
+        "type": "object",
+        "additionalProperties": True,
+    }
 
 
 def test_settings_of_the_runnables_are_settings_of_the_whole():

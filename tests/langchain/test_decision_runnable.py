@@ -126,6 +126,22 @@ def test_input_key_names_the_query_of_any_dict(router):
         router.invoke({"topic": SEA})
 
 
+def test_the_messages_of_a_state_are_what_is_counted(embedder):
+    seen = []
+    router = KNNRouter(
+        router=keyword_router(embedder, keyword_pool(coder={"context_window": 10})),
+        count_tokens=lambda query: seen.append(query) or 11,
+    )
+    messages = [HumanMessage(CODE)]
+    assert router.invoke({"messages": messages}).ranking == ("all", "poet")
+    prompt = ChatPromptTemplate.from_messages(messages).invoke({})
+    assert router.invoke(prompt).ranking == ("all", "poet")
+    given = {"messages": messages, "system": "Be brief."}
+    assert router.invoke(given).ranking == ("all", "poet")
+    assert all(query in (messages, given) for query in seen)
+    assert (seen[0], seen[-1]) == (messages, given)  # what stands beside the messages counts
+
+
 # Batches
 
 

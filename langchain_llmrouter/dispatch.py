@@ -18,14 +18,15 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, TypeAlias, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import get_config_list, run_in_executor
 
 from knnrouter import Decision
-from knnrouter.errors import PoolError
-from knnrouter.serving import Answer, Attempts, RouteOptions
+from knnrouter.errors import PoolError, QueryError
+from knnrouter.serving import Answer, Attempts, Gathering, RouteOptions
 
 from .deferred import Call
 from .settings import OPTION_IDS, RoutingSettings
@@ -38,6 +39,9 @@ _PLANNED = "__knnrouter_planned__"
 
 _FAILURES: tuple[type[Exception], ...] = (Exception,)
 """What reading an input can raise; counters of tokens and messages may be anybody's code."""
+
+_Asked: TypeAlias = tuple[Any, RunnableConfig, Call]
+"""An input, the configuration of its run, and the call."""
 
 
 def is_graph_signal(error: BaseException) -> bool:
@@ -106,7 +110,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         return self._call_with_config(run, input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """`invoke`, awaited; the routing runs in a thread of its own."""
+        """`invoke`, awaited; a thread of its own routes all that are awaited at the same time."""
         call, config = self._begun(kwargs, config)
 
         async def run(given: Any, run_manager: object, config: RunnableConfig) -> Any:
@@ -297,12 +301,17 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         return _achained(first, rest), route.values(answer)
 
     async def _aroute(self, given: Any, config: RunnableConfig, call: Call) -> Route:
-        return await run_in_executor(None, self._route, given, config, call)
+        if call.planned is None:
+            call = replace(call, planned=await self._gathering.of((given, config, call)))
+        return self._route(given, config, call)
+
+    @cached_property
+    def _gathering(self) -> Gathering[_Asked, Decision | Exception]:
+        """Decides on all calls that are awaited at the same time together."""
+        return Gathering(self._plans)
 
     def _route(self, given: Any, config: RunnableConfig, call: Call) -> Route:
-        decision = call.planned
-        if decision is None:
-            decision = self._decided(self._query(given), self._asked(config, call))
+        decision = call.planned or self._plans(((given, config, call),))[0]
         if isinstance(decision, Exception):
             raise decision
         if self.shadow:
@@ -312,16 +321,22 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
         return self._options(config, model=call.forced).needing(*call.needs)
 
-    def _decided(self, query: Any, options: RouteOptions) -> Decision:
-        return self._kept(query, options) or self.decider.decide(query, options)
-
     def _planned(
         self, inputs: Sequence[Any], configs: Sequence[RunnableConfig], call: Call
     ) -> list[RunnableConfig]:
         """The configurations with a decision in each, or with the error of deciding."""
+        pairs = zip(inputs, configs, strict=True)
+        plans = self._plans([(given, config, call) for given, config in pairs])
+        return [
+            {**config, "configurable": {**(config.get("configurable") or {}), _PLANNED: plan}}
+            for config, plan in zip(configs, plans, strict=True)
+        ]
+
+    def _plans(self, calls: Sequence[_Asked]) -> list[Decision | Exception]:
+        """For each call the decision, or the error that it must raise."""
         plans: dict[int, Decision | Exception] = {}
         left: dict[int, tuple[Any, RouteOptions]] = {}
-        for place, (given, config) in enumerate(zip(inputs, configs, strict=True)):
+        for place, (given, config, call) in enumerate(calls):
             try:
                 query, options = self._query(given), self._asked(config, call)
             except _FAILURES as error:
@@ -334,10 +349,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
                 plans[place] = kept
         queries, asked = [query for query, _ in left.values()], [each for _, each in left.values()]
         plans.update(zip(left, self.decider.decide_many(queries, asked), strict=True))
-        return [
-            {**config, "configurable": {**(config.get("configurable") or {}), _PLANNED: plan}}
-            for config, (_, plan) in zip(configs, sorted(plans.items()), strict=True)
-        ]
+        return [plans[place] for place in range(len(calls))]
 
     def _kept(self, query: Any, options: RouteOptions) -> Decision | None:
         """The decision of this user turn, where an answer in the history carries it.
@@ -345,22 +357,13 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         So no tool loop changes its model, not even after a fallback, and nothing is remembered
         outside the conversation.
         """
-        if options.model is not None or self.decider.sticky == "call" or self.shadow:
-            return None
-        if not isinstance(query, list):
+        if self.shadow or not isinstance(query, list):
             return None
         try:
             values = last_stamp(query)
-            if values is None:
-                return None
-            decision = Decision.from_summary(values)
-            eligible = self.decider.eligible(query, options)
-        except _FAILURES:  # a stranger's stamp; or what deciding anew tells properly
+        except QueryError:  # deciding tells it properly
             return None
-        if decision.model not in eligible:
-            return None
-        ranking = tuple(name for name in decision.ranking if name in eligible)
-        return replace(decision, ranking=ranking)
+        return self.decider.keep(values, query, options)
 
     @property
     def _shadow_name(self) -> str:

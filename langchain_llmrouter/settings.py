@@ -85,17 +85,22 @@ class RoutingSettings(BaseModel):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        self.__dict__.pop("decider", None)  # it was made of the fields
+        self._forget()
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied.__dict__.pop("decider", None)
+        copied._forget()
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """The router and the models are shared: they never change, and clients cannot be copied."""
         shared = {id(each): each for each in (self.router, *self._clients().values())}
         return BaseModel.__deepcopy__(self.__copy__(), {**(memo or {}), **shared})
+
+    def _forget(self) -> None:
+        """Drop what was made of the fields, which are others now."""
+        for name in ("decider", "_gathering"):
+            self.__dict__.pop(name, None)
 
     @property
     def pool(self) -> ModelPool:

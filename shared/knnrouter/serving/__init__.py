@@ -10,6 +10,7 @@ from __future__ import annotations
 from .attempts import Answer, Attempts, Failure
 from .clients import ClientSettings, client_settings
 from .deciding import Decider, RouteOptions
+from .gathering import Gathering
 from .lazy import Lazy, LazyRouter, loaded
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ClientSettings",
     "Decider",
     "Failure",
+    "Gathering",
     "Lazy",
     "LazyRouter",
     "RouteOptions",

@@ -1,7 +1,9 @@
 """The benchmarks run from end to end, on files made up here, and print what they should."""
 
 import importlib
+import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -180,6 +182,30 @@ def test_speed(run):
     assert len(table) == 6
     assert all(figure(cells["ours / theirs"]) > 0 for cells in table.values())
     assert printed.endswith("it loads: none.\n")
+
+
+def test_langchain_overhead(run):
+    pytest.importorskip("langchain_core", reason="it is LangChain that is timed")
+    pytest.importorskip("threadpoolctl", reason="both sides of a ratio keep to one thread")
+    printed = run("langchain_overhead", "--quick")
+    split, ratios = tables(printed)
+    took = {name: figure(cells["µs"]) for name, cells in split.items()}
+    *parts, whole = took.values()
+    assert len(parts) == 5
+    assert sum(parts) == pytest.approx(whole, rel=0.2)  # medians of three turns, summed
+    assert split["the model's own call"]["times the model's own call"] == "1.00 [1.00, 1.00]"
+    peer = importlib.util.find_spec("langchain_model_router") is not None
+    assert len(ratios) == (12 if peer else 6)
+    assert ("langchain_model_router is not installed, so its rows are left out" in printed) != peer
+    for cells in ratios.values():
+        middle, least, most = map(float, re.findall(r"[\d.]+", cells["ours / theirs"]))
+        assert 0 < least <= middle <= most
+        ours, theirs = (figure(cells[side]) for side in ("ours", "theirs"))
+        assert 0.8 * least <= ours / theirs <= 1.25 * most
+    assert figure(ratios["invoke / the model's own"]["ours / theirs"]) > 1
+    assert figure(ratios["batch of 64 / 64 times invoke"]["ours / theirs"]) < 1
+    assert re.search(r"Importing langchain_llmrouter.ChatKNNRouter takes 0\.\d\d s beyond", printed)
+    assert set(re.findall(r"it loads: (.*)\.", printed)) == {"none"}
 
 
 def test_data_that_is_not_there(run, tmp_path):

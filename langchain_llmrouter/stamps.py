@@ -76,14 +76,14 @@ def last_stamp(messages: Sequence[BaseMessage]) -> dict[str, Any] | None:
 
 
 def traced(
-    config: RunnableConfig, decision: Decision, model: str, *, shadow: bool = False
+    config: RunnableConfig, decision: Decision, model: str | None, *, shadow: bool = False
 ) -> RunnableConfig:
     """The configuration of the call to a model, with the decision in its tags and metadata.
 
     Args:
         config: The call's configuration.
         decision: The decision.
-        model: The pool's name of the model that is asked.
+        model: The pool's name of the model that is asked; None where it need not be of the pool.
         shadow: Whether the decision is not acted on.
 
     Returns:
@@ -98,7 +98,7 @@ def traced(
         "similarity": decision.similarity,
         "policy": decision.policy,
         "reason": decision.reason_code,
-        "fallback": decision.fallback or model != decision.model,
+        "fallback": decision.fallback or model not in (None, decision.model),
         "shadow": shadow or None,
     }
     metadata = {
@@ -106,4 +106,5 @@ def traced(
         for name, fact in facts.items()
         if fact is not None and not (isinstance(fact, float) and math.isnan(fact))
     }
-    return merge_configs(config, {"metadata": metadata, "tags": [f"{KEY}:{model}"]})
+    tags = [] if model is None else [f"{KEY}:{model}"]
+    return merge_configs(config, {"metadata": metadata, "tags": tags})

@@ -75,8 +75,8 @@ class RunnableByModel(Dispatching):
     """The runnables by the names of their models in the pool, one for each enabled model;
     functions and dicts become runnables as they do in a chain."""
     input_key: str | None = None
-    """Where the query stands in inputs that are dicts; None finds messages, a question, an input,
-    a query, a prompt or a text. The runnable gets the whole input."""
+    """Where the query stands in inputs that are dicts; None: under the first of "messages", "input",
+    "query", "question", "prompt" and "text". The runnable gets the whole input."""
 
     @classmethod
     def from_yaml(
@@ -104,10 +104,10 @@ class RunnableByModel(Dispatching):
     @field_validator("runnables", mode="after")
     @classmethod
     def _check_names(cls, runnables: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        router = info.data.get("router")  # not there: pydantic says so itself
-        return (
-            runnables if router is None else by_pool_name(router.pool, runnables, what="runnables")
-        )
+        router = info.data.get("router")
+        if router is None:  # pydantic says so itself
+            return runnables
+        return by_pool_name(router.pool, runnables, what="runnables")
 
     @model_validator(mode="after")
     def _check_shadow(self) -> RunnableByModel:

@@ -481,11 +481,9 @@ def test_the_schema_of_the_input_is_that_of_the_runnables_where_they_agree():
     assert prompts.get_input_jsonschema()["required"] == ["question"]
     other = PromptTemplate.from_template("{topic} {question}")
     mixed = RunnableByModel(router=prompts.router, runnables=chat_chains() | {"all": other})
-    assert mixed.get_input_jsonschema() == {
-        "title": "RunnableByModelInput",
-        "type": "object",
-        "additionalProperties": True,
-    }
+    schema = mixed.get_input_jsonschema()
+    assert (schema["title"], schema["type"]) == ("RunnableByModelInput", "object")
+    assert "required" not in schema
 
 
 def test_settings_of_the_runnables_are_settings_of_the_whole():

@@ -75,8 +75,8 @@ class RunnableByModel(Dispatching):
     """The runnables by the names of their models in the pool, one for each enabled model;
     functions and dicts become runnables as they do in a chain."""
     input_key: str | None = None
-    """Where the query stands in inputs that are dicts; None: under the first of "messages", "input",
-    "query", "question", "prompt" and "text". The runnable gets the whole input."""
+    """Where the query stands in inputs that are dicts; None: under the first of "messages",
+    "input", "query", "question", "prompt" and "text". The runnable gets the whole input."""
 
     @classmethod
     def from_yaml(

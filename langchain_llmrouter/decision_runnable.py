@@ -80,8 +80,8 @@ class KNNRouter(RoutingSettings, RunnableSerializable[RoutedInput, Decision]):
     model_config = ConfigDict(extra="forbid")
 
     input_key: str | None = None
-    """Where the query stands in inputs that are dicts; None: under the first of "messages", "input",
-    "query", "question", "prompt" and "text"."""
+    """Where the query stands in inputs that are dicts; None: under the first of "messages",
+    "input", "query", "question", "prompt" and "text"."""
 
     @classmethod
     def from_yaml(

@@ -31,7 +31,9 @@ class DeferredTools:
         return (("tools",) if self.tools else ()) + native
 
     def on(self, model: BaseChatModel) -> Runnable[Any, Any]:
-        """The model with the tools bound."""
+        """The model with the tools bound; with none, the model, which need not know of tools."""
+        if not self.tools and not self.options:
+            return model
         return model.bind_tools(self.tools, **self.options)
 
 

@@ -17,6 +17,7 @@ _PROFILE_KEYS = {
     "vision": "image_inputs",
     "audio": "audio_inputs",
     "pdf": "pdf_inputs",
+    "reasoning": "reasoning_output",
 }
 """The capabilities of a pool that LangChain's model profiles know, too."""
 

@@ -9,10 +9,12 @@ import inspect
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 import knnrouter
+import langchain_llmrouter
 from knnrouter import embedders, errors, estimators, evaluation, policies, text
 from knnrouter.decision import Decision, Neighbor
 from knnrouter.explain import Explanation, Flip
@@ -20,6 +22,10 @@ from knnrouter.policies import specs
 from knnrouter.pool import KNOWN_CAPABILITIES, ModelPool, ModelSpec, RouterSettings
 from knnrouter.records import Preference, Price, RecordSet
 from knnrouter.router import Router
+from langchain_llmrouter.settings import OPTION_IDS
+from langchain_llmrouter.stamps import stamp, traced
+
+ROOT = Path(__file__).parents[2]
 
 
 def public(cls):
@@ -51,6 +57,43 @@ def manifest_keys(folder):
     Router.fit(records).save(folder)
     content = json.loads((folder / "manifest.json").read_text())
     return set(content) | set(content["embedder"]) | set(content["counts"])
+
+
+def adapters():
+    """The public classes of the LangChain adapters."""
+    return [getattr(langchain_llmrouter, name) for name in langchain_llmrouter.__all__]
+
+
+def added(cls):
+    """The fields and methods that a class adds to those of LangChain."""
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("langchain_llmrouter")]
+    found = set().union(*(vars(base).keys() | inspect.get_annotations(base) for base in ours))
+    return {name for name in found if not name.startswith("_")} - PLUMBING
+
+
+PLUMBING = {
+    *("InputType", "OutputType", "get_input_schema", "get_output_schema", "config_specs"),
+    *("decider", "model_config", "option_ids"),
+}
+"""What frameworks ask for, and users do not call."""
+
+
+def decision():
+    """A decision with something in every field."""
+    known = {"small": 0.5}
+    return Decision(
+        id="d1",
+        model="small",
+        ranking=("small",),
+        scores=known,
+        costs=known,
+        stderr=known,
+        support=known,
+        similarity=0.5,
+        reason="best",
+        policy="p",
+        reason_code="best_score",
+    )
 
 
 REFERENCE = {
@@ -97,6 +140,14 @@ REFERENCE = {
         "capabilities": set(KNOWN_CAPABILITIES),
     },
     "evaluation": {"evaluation": set(evaluation.__all__)},
+    "langchain": {
+        "names": set(langchain_llmrouter.__all__),
+        "members": set().union(*map(added, adapters())),
+        "arguments": arguments(langchain_llmrouter.LangChainEmbedder)
+        | {"path", "embedder", "fields"},
+        "options": {*OPTION_IDS, *OPTION_IDS.values()},
+        "stamp": set(stamp(decision(), answered_by="small")),
+    },
 }
 """By page: groups of names that must stand there."""
 
@@ -122,6 +173,25 @@ def test_names_are_in_the_reference(name, group, spoken):
     wanted = REFERENCE[name][group]
     assert wanted
     assert wanted - spoken(name) == set()
+
+
+def test_keys_of_traces_are_on_their_page(pages):
+    metadata = traced({}, decision(), "small", shadow=True)["metadata"]
+    wanted = {name for name in metadata if name.startswith("knnrouter")}
+    assert len(wanted) == 10
+    prose = pages["docs/how-to/langchain/tracing.md"].prose
+    assert wanted - set(re.findall(r"`(\w+)`", prose)) == set()
+
+
+def test_the_reason_codes_of_serving_are_in_the_reference(spoken):
+    assert {"forced", "model_failed", "routing_failed"} - spoken("langchain") == set()
+
+
+def test_nested_pages_are_found(pages):
+    folder = ROOT / "docs" / "how-to" / "langchain"
+    wanted = {path.relative_to(ROOT).as_posix() for path in folder.glob("*.md")}
+    assert len(wanted) == 8
+    assert wanted - set(pages) == set()
 
 
 def test_commands_are_in_the_reference(spoken):

@@ -88,7 +88,7 @@ def test_every_fence_is_a_block(page):
 
 
 def test_pages_have_examples(pages):
-    assert len(pages) > 20
+    assert len(pages) > 30
     bare = {name for name, page in pages.items() if not RUN & {b.language for b in page.blocks}}
     assert bare == WITHOUT_EXAMPLES & set(pages)
     assert sum(block.language == "python" for page in pages.values() for block in page.blocks) > 40

@@ -1,4 +1,4 @@
-"""A model that fails is followed by the next of the ranking; a routing that fails by the default."""
+"""A model that fails is followed by the next ranked; a routing that fails, by the default."""
 
 import asyncio
 import dataclasses

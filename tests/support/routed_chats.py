@@ -9,7 +9,7 @@ from langchain_llmrouter import ChatKNNRouter
 
 NAMES = ("coder", "clerk", "poet")
 CODE = "Sort a list of numbers in C."
-POEM = "Write a limerick on the sun."
+POEM = "Write a funny limerick on the sun."
 CODE_RANKING = ("coder", "clerk", "poet")
 POEM_RANKING = ("poet", "clerk", "coder")
 

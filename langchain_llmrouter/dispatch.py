@@ -26,13 +26,13 @@ from langchain_core.runnables.config import get_config_list, run_in_executor
 
 from knnrouter import Decision
 from knnrouter.errors import PoolError, QueryError
-from knnrouter.serving import Answer, Attempts, Gathering, RouteOptions
+from knnrouter.serving import Answer, Attempts, Decider, Gathering, RouteOptions
 
 from .deferred import Call
-from .settings import OPTION_IDS, RoutingSettings
+from .settings import OPTION_IDS, ErrorTypes, RoutingSettings
 from .stamps import last_stamp, stamp, traced
 
-__all__ = ["Dispatching", "Route", "is_graph_signal", "only"]
+__all__ = ["Dispatching", "Route", "is_graph_signal", "only", "warm_up"]
 
 _PLANNED = "__knnrouter_planned__"
 """Where a batch puts a decision for `invoke`, which takes it out again before a run opens."""
@@ -75,7 +75,7 @@ class Route:
 class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     """Routes a call, and hands it to what was chosen; `_target` says what that is."""
 
-    fallback_on: tuple[type[Exception], ...] = (Exception,)
+    fallback_on: ErrorTypes = (Exception,)
     """The errors of a model that let the next of the ranking answer. LangGraph's signals and
     mistakes in the setting of the router never do."""
     shadow: bool = False
@@ -222,11 +222,9 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         """Load the router and build all that can answer, instead of at the first call.
 
         Raises:
-            KnnRouterError: Something cannot be loaded or built.
+            KnnRouterError: Something cannot be loaded or built; of clients, all are told.
         """
-        self.decider.router().route_many([])
-        for name in self.pool.enabled_names:
-            self._target(name)
+        warm_up(self.decider, self._target)
 
     # How a call is routed.
 
@@ -314,7 +312,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         decision = call.planned or self._plans(((given, config, call),))[0]
         if isinstance(decision, Exception):
             raise decision
-        if self.shadow:
+        if self.shadow and decision.reason_code != "forced":  # else the caller decided
             return Route(decision=decision, order=(self._shadow_name,), shadow=True)
         return Route(decision=decision, order=self.decider.order(decision))
 
@@ -407,6 +405,28 @@ async def _achained(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncGene
     finally:
         if isinstance(rest, AsyncGenerator):
             await rest.aclose()
+
+
+def warm_up(decider: Decider, target: Callable[[str], object]) -> None:
+    """Load the router, and make what answers for each enabled model.
+
+    Args:
+        decider: Has the router.
+        target: Makes what answers, by the name of a model.
+
+    Raises:
+        StoreError: The router cannot be loaded.
+        PoolError: What answers cannot be made; all problems are told at once.
+    """
+    decider.router().route_many([])
+    problems: list[str] = []
+    for name in decider.pool.enabled_names:
+        try:
+            target(name)
+        except PoolError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise PoolError(problems)
 
 
 async def only(value: Any) -> AsyncIterator[Any]:

@@ -37,9 +37,9 @@ from knnrouter.serving import Answer, Attempts, Lazy, LazyRouter, RouteOptions, 
 from knnrouter.text import Sticky
 
 from .clients import ModelsField, lazy_clients
-from .dispatch import Route, is_graph_signal
+from .dispatch import Route, is_graph_signal, warm_up
 from .naming import by_pool_name
-from .settings import RoutingSettings, options_of
+from .settings import ErrorTypes, RoutingSettings, options_of
 from .stamps import KEY, stamped, traced
 
 __all__ = ["KNNRouterMiddleware", "KNNRouterState"]
@@ -63,7 +63,7 @@ class _Settings(RoutingSettings):
     model_config = ConfigDict(title="KNNRouterMiddleware")
 
     models: ModelsField = Field(repr=False, exclude=True)
-    fallback_on: tuple[type[Exception], ...]
+    fallback_on: ErrorTypes
     shadow: bool
 
     @field_validator("models", mode="after")
@@ -122,10 +122,12 @@ class KNNRouterMiddleware(AgentMiddleware[KNNRouterState, Any, Any]):
         count_tokens: Counts the tokens of a prompt, for context windows; None: the router's way.
         fallback_on: The errors of a model that let the next of the ranking answer. LangGraph's
             signals and mistakes in the setting of the router never do.
-        shadow: Decide and record, but let the agent's own model answer, also where deciding fails.
+        shadow: Decide and record, but let the agent's own model answer, also where deciding fails;
+            a model that the call names answers nevertheless.
 
     Raises:
-        ValidationError: An argument is wrong.
+        ValidationError: An argument is of the wrong type.
+        PolicyError: `policy` is none.
         UnknownModelError: The models do not fit the pool.
 
     Example:
@@ -208,11 +210,9 @@ class KNNRouterMiddleware(AgentMiddleware[KNNRouterState, Any, Any]):
         """Load the router and build all clients, instead of at the first call.
 
         Raises:
-            KnnRouterError: Something cannot be loaded or built.
+            KnnRouterError: Something cannot be loaded or built; of clients, all are told.
         """
-        self._settings.decider.router().route_many([])
-        for name in self._settings.pool.enabled_names:
-            self._settings.model(name)
+        warm_up(self._settings.decider, self._settings.model)
 
     # The user turn. It is told once, before the agent runs: what follows may replace the history.
 
@@ -275,14 +275,14 @@ class KNNRouterMiddleware(AgentMiddleware[KNNRouterState, Any, Any]):
 
     def _route(self, request: ModelRequest[Any]) -> Route | None:
         """Who is asked; None: the agent's own model, for deciding failed in shadow."""
-        shadow = self._settings.shadow
         try:
             decision = self._decided(request)
         except _FAILURES as error:
-            if not shadow:
+            if not self._settings.shadow:
                 raise
             logger.warning("deciding failed (%s); nothing is recorded", type(error).__name__)
             return None
+        shadow = self._settings.shadow and decision.reason_code != "forced"  # the caller decided
         order = (decision.model,) if shadow else self._settings.decider.order(decision)
         return Route(decision=decision, order=order, shadow=shadow)
 

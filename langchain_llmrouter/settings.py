@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from knnrouter import Router, policies
-from knnrouter.errors import PolicyError
+from knnrouter.errors import KnnRouterError, PolicyError
 from knnrouter.pool import ModelPool
 from knnrouter.serving import Decider, Lazy, LazyRouter, RouteOptions, loaded
 from knnrouter.text import Sticky
 
 from .capabilities import completed
 
-__all__ = ["OPTION_IDS", "RouterField", "RoutingSettings", "options_of"]
+__all__ = ["OPTION_IDS", "ErrorTypes", "RouterField", "RoutingSettings", "options_of"]
 
 OPTION_IDS: Mapping[str, str] = {
     "model": "knnrouter_model",
@@ -28,6 +29,8 @@ OPTION_IDS: Mapping[str, str] = {
     "tags": "knnrouter_tags",
 }
 """Where a call's options stand in `config["configurable"]`, and in an agent's context."""
+
+_PREFIX = "knnrouter_"
 
 _DESCRIPTIONS = {
     "model": "The name of the model that must answer.",
@@ -55,8 +58,19 @@ def _checked_policy(policy: object) -> object:
     return policy
 
 
+def _alone_too(value: object) -> object:
+    """One name or type counts as a tuple of one."""
+    return (value,) if isinstance(value, str | type) else value
+
+
 RouterField = Annotated[Any, BeforeValidator(_checked_router)]
 """A `Router`, or one that loads itself when it is needed."""
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
+"""Names; one alone may be given without a tuple."""
+
+ErrorTypes = Annotated[tuple[type[Exception], ...], BeforeValidator(_alone_too)]
+"""Types of errors; one alone may be given without a tuple."""
 
 
 class RoutingSettings(BaseModel):
@@ -70,11 +84,11 @@ class RoutingSettings(BaseModel):
     """A `knnrouter.Router`. `from_yaml` puts one here that loads when it is first needed."""
     policy: Annotated[Any, BeforeValidator(_checked_policy)] = None
     """A policy or its text, instead of the pool's."""
-    allow: tuple[str, ...] | None = None
+    allow: Names | None = None
     """Names of the models that may answer; None: all that are enabled."""
-    require: tuple[str, ...] = ()
+    require: Names = ()
     """Capabilities that the model must have."""
-    require_tags: tuple[str, ...] = ()
+    require_tags: Names = ()
     """Tags that the model must have."""
     sticky: Sticky | None = None
     """How long a choice holds: for one "call", one user "turn", or the "thread"; None: as the
@@ -82,6 +96,34 @@ class RoutingSettings(BaseModel):
     count_tokens: Callable[[Any], int] | None = Field(default=None, repr=False, exclude=True)
     """Counts the tokens of a prompt, for context windows; None: the router's way, which
     over-estimates from the bytes."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._check_spelling(fields)
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            # pydantic wraps errors that are ValueErrors; one of this library's comes out as it is.
+            causes = [each.get("ctx", {}).get("error") for each in error.errors()]
+            if len(causes) == 1 and isinstance(causes[0], KnnRouterError):
+                raise causes[0] from None
+            raise
+
+    @classmethod
+    def _check_spelling(cls, given: Mapping[str, Any]) -> None:
+        """Refuse a field that is nearly one of the router's; others may be of other classes.
+
+        Raises:
+            TypeError: There is such a field; all are named.
+        """
+        known, own = cls.model_fields, RoutingSettings.model_fields.keys() | {"shadow", "models"}
+        near = {name: get_close_matches(name, own, n=1, cutoff=0.8) for name in given}
+        wrong = [
+            f"{name} (did you mean {near[name][0]}?)"
+            for name in given
+            if name not in known and near[name]
+        ]
+        if wrong:
+            raise TypeError(f"{cls.__name__} has no field {', '.join(wrong)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -155,11 +197,27 @@ def options_of(source: object) -> dict[str, Any]:
     >>> options_of({"knnrouter_model": "small", "thread_id": "7"})
     {'model': 'small'}
     """
+    _check_options(source)
     found = {
         option: source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
         for option, name in OPTION_IDS.items()
     }
     return {option: value for option, value in found.items() if value is not None}
+
+
+def _check_options(source: object) -> None:
+    """Refuse options that nobody reads.
+
+    Raises:
+        TypeError: A name begins like those of options, and is none; all such are named.
+    """
+    stated = source if isinstance(source, Mapping) else getattr(source, "__dict__", {})
+    known = OPTION_IDS.values()
+    unknown = [name for name in stated if str(name).startswith(_PREFIX) and name not in known]
+    if unknown:
+        raise TypeError(
+            f"unknown options: {', '.join(map(str, unknown))}; the options are {', '.join(known)}"
+        )
 
 
 def _options(values: Mapping[str, Any]) -> RouteOptions:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
 
 from knnrouter import Decision
 from knnrouter.serving import Failure
@@ -107,4 +106,8 @@ def traced(
         if fact is not None and not (isinstance(fact, float) and math.isnan(fact))
     }
     tags = [] if model is None else [f"{KEY}:{model}"]
-    return merge_configs(config, {"metadata": metadata, "tags": tags})
+    return {
+        **config,
+        "metadata": {**(config.get("metadata") or {}), **metadata},
+        "tags": [*(config.get("tags") or ()), *tags],
+    }

@@ -243,7 +243,7 @@ def test_what_cannot_run_is_told_all_at_once():
 
 
 def test_fields_that_do_not_exist_are_errors():
-    with pytest.raises(ValidationError, match="shadwo"):
+    with pytest.raises(TypeError, match=r"shadwo \(did you mean shadow\?\)"):
         by_model(shadwo=True)
     with pytest.raises(TypeError, match=r"give a knnrouter\.Router"):
         RunnableByModel(router=None, runnables=echoes())
@@ -346,7 +346,7 @@ async def test_in_shadow_the_default_answers_and_the_decision_is_recorded():
 
 
 def test_shadow_needs_a_default():
-    with pytest.raises(ValidationError, match=r"router\.default"):
+    with pytest.raises(PoolError, match=r"router\.default"):
         by_model(shadow=True)
 
 

@@ -1,15 +1,17 @@
 """What one call, or one user, asks of the router: a model by name, a policy, other fields."""
 
+from functools import partial
+
 import pytest
 from calling import BATCHES, ONE_CALL, WAYS
 from chat_stubs import StubChat
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import ConfigurableField, RunnableLambda
-from pydantic import ValidationError
 from routed_chats import CODE, CODE_RANKING, POEM, pool_of, routed, stamp_of, stubs
 
 from knnrouter import policies
-from knnrouter.errors import EmptyPoolError, PolicyError, UnknownModelError
+from knnrouter.errors import EmptyPoolError, PolicyError, PoolError, UnknownModelError
+from knnrouter.serving import Lazy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is in beta.*")
 
@@ -98,7 +100,7 @@ def test_the_router_can_be_made_with_a_policy():
 
 @pytest.mark.parametrize("policy", ["best_scor", 7])
 def test_a_wrong_policy_is_told_when_the_router_is_made(policy):
-    with pytest.raises(ValidationError, match=f"policy .*{policy}"):
+    with pytest.raises(PolicyError, match=f"policy .*{policy}"):
         routed(policy=policy)
 
 
@@ -162,3 +164,34 @@ def test_a_policy_that_keeps_to_a_turn_is_not_changed_within_it():
     again = chat.invoke([HumanMessage(CODE), first, AIMessage("go on")][:2], config)
     assert stamp_of(again)["id"] == stamp_of(first)["id"]
     assert stamp_of(again)["ranking"] == [*CODE_RANKING]
+
+
+def test_one_name_or_type_may_stand_alone():
+    chat = routed(allow="poet", fallback_on=TimeoutError)
+    assert (chat.allow, chat.fallback_on) == (("poet",), (TimeoutError,))
+    assert stamp_of(chat.invoke(CODE))["model"] == "poet"
+
+
+def test_a_misspelled_field_is_told():
+    with pytest.raises(TypeError, match=r"no field stiky \(did you mean sticky\?\)"):
+        routed(stiky="call")
+
+
+def test_misspelled_options_are_told():
+    config = {"configurable": {"knnrouter_polcy": "best_score", "knnrouter_modl": "poet"}}
+    with pytest.raises(TypeError) as error:
+        routed().invoke(CODE, config)
+    assert str(error.value) == (
+        "unknown options: knnrouter_polcy, knnrouter_modl; the options are knnrouter_model, "
+        "knnrouter_policy, knnrouter_allow, knnrouter_require, knnrouter_tags"
+    )
+
+
+def test_warming_up_tells_all_clients_that_cannot_be_built():
+    def broken(name):
+        raise PoolError(f"models[{name}]: no key")
+
+    models = {name: Lazy(partial(broken, name)) for name in ("coder", "poet")}
+    with pytest.raises(PoolError) as error:
+        routed({**stubs(), **models}).warmup()
+    assert error.value.problems == ("models[coder]: no key", "models[poet]: no key")

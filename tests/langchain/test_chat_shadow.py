@@ -2,8 +2,9 @@
 
 import pytest
 from calling import WAYS
-from pydantic import ValidationError
 from routed_chats import CODE, pool_of, routed, stamp_of, stubs
+
+from knnrouter.errors import PoolError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is in beta.*")
 
@@ -32,9 +33,9 @@ def test_nobody_stands_in_for_the_default():
     assert models["coder"].seen == []
 
 
-def test_a_named_model_is_recorded_too():
+def test_a_model_that_the_caller_names_answers():
     stamp = stamp_of(routed(pool=POOL, shadow=True).invoke(CODE, model="poet"))
-    assert (stamp["model"], stamp["answered_by"]) == ("poet", "clerk")
+    assert (stamp["model"], stamp["answered_by"], stamp["shadow"]) == ("poet", "poet", False)
 
 
 def test_tools_are_bound_to_the_default():
@@ -49,5 +50,5 @@ def _look(place: str) -> str:
 
 
 def test_without_a_default_shadow_is_refused():
-    with pytest.raises(ValidationError, match=r"the pool states no router\.default"):
+    with pytest.raises(PoolError, match=r"^shadow is set, but the pool states no router\.default"):
         routed(shadow=True)

@@ -29,12 +29,12 @@ from langchain_core.runnables import (
 )
 from langchain_core.runnables.router import RouterRunnable
 from langsmith._internal._serde import dumps_json
-from pydantic import ValidationError
 
 from knnrouter import Decision
 from knnrouter.errors import (
     EmptyPoolError,
     NoTextError,
+    PolicyError,
     PoolError,
     QueryError,
     StoreError,
@@ -277,9 +277,9 @@ async def test_an_option_of_another_name_is_an_error(router, embedder):
 
 
 def test_fields_that_do_not_exist_or_are_wrong_are_errors(router):
-    with pytest.raises(ValidationError, match="polcy"):
+    with pytest.raises(TypeError, match=r"polcy \(did you mean policy\?\)"):
         KNNRouter(router=router.router, polcy="best_score")
-    with pytest.raises(ValidationError, match="cheapest_abov"):
+    with pytest.raises(PolicyError, match="cheapest_abov"):
         KNNRouter(router=router.router, policy="cheapest_abov:min_score=1")
     with pytest.raises(TypeError, match=r"give a knnrouter\.Router"):
         KNNRouter(router=7)

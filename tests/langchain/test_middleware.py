@@ -28,6 +28,7 @@ from routed_chats import CODE, NAMES, POEM, evidence, pool_of, stubs
 
 from knnrouter.errors import EmptyPoolError, PolicyError, PoolError, UnknownModelError
 from knnrouter.policies import Choice
+from knnrouter.serving import Lazy
 from langchain_llmrouter import KNNRouterMiddleware
 from langchain_llmrouter.middleware import KNNRouterState
 
@@ -291,6 +292,13 @@ class TestState:
         for schema in (agent.get_input_jsonschema(), agent.get_output_jsonschema()):
             assert "knnrouter" not in schema["properties"]
 
+    def test_nothing_is_held_of_single_calls_and_named_models(self, call, models):
+        each, named = threaded(models, sticky="call"), threaded(models)
+        call(each, POEM, THREAD)
+        assert "knnrouter" not in each.get_state(THREAD).values
+        call(named, POEM, {"configurable": {"thread_id": "1", "knnrouter_model": "clerk"}})
+        assert set(named.get_state(THREAD).values["knnrouter"]) == {"turn"}
+
     def test_what_is_damaged_is_decided_anew(self, call, models):
         agent = threaded(models)
         call(agent, POEM, THREAD)
@@ -334,6 +342,17 @@ class TestFailures:
         with pytest.raises(ValueError, match="bad key"):
             call(agent_of(models, fallback_on=(TimeoutError,)), POEM)
         assert called(models) == {"poet": 1}
+
+    def test_the_run_of_each_model_has_its_own_tag(self, call, log):
+        models = stubs(LoopChat, poet={"fails": TimeoutError()})
+        call(agent_of(models, tools=()), POEM, {"callbacks": [log]})
+        tags = [[tag for tag in run.tags if "knnrouter" in tag] for run in log.of("model")]
+        assert tags == [["knnrouter:poet"], ["knnrouter:clerk"]]
+        told = [
+            [run.metadata[f"knnrouter_{name}"] for name in ("model", "chosen", "fallback")]
+            for run in log.of("model")
+        ]
+        assert told == [["poet", "poet", False], ["clerk", "poet", True]]
 
     def test_the_last_error_is_raised_where_all_fail(self, call):
         models = stubs(LoopChat, **{name: {"fails": ValueError(name)} for name in NAMES})
@@ -441,6 +460,9 @@ class TestStructuredOutput:
         arguments = models["poet"].seen[0]["arguments"]
         assert arguments["tools"][0]["function"]["name"] == "Verse"
         assert arguments["tool_choice"] == "any"
+        assert ["knnrouter" in each.response_metadata for each in state["messages"]] == [
+            *(False, True, False),  # the last is the tool's
+        ]
 
     def test_it_needs_tools(self, call, models):
         pool = pool_of(poet={"capabilities": ["structured_output"]}, clerk=TOOLS, coder=TOOLS)
@@ -504,12 +526,18 @@ class TestShadow:
         )
         assert "knnrouter_model" not in run.metadata
 
+    def test_a_model_that_the_caller_names_answers(self, call, models):
+        config = {"configurable": {"knnrouter_model": "coder"}}
+        state = call(agent_of(models, shadow=True), POEM, config)
+        assert who(state) == ["coder", "coder"]
+        assert [stamp["shadow"] for stamp in stamps(state)] == [False, False]
+
     def test_a_failure_of_the_own_model_is_its_own(self, call, models):
         own = StubChat(model=OWN, fails=TimeoutError("slow"))
         agent = create_agent(own, [look], middleware=[middleware_of(models, shadow=True)])
         with pytest.raises(TimeoutError, match="slow"):
             call(agent, POEM)
-        assert called(models) == {}
+        assert (called(models), len(own.seen)) == ({}, 1)
 
     def test_what_goes_wrong_in_deciding_stops_nobody(self, call, models, caplog):
         pool = pool_of(poet=TOOLS, clerk=TOOLS, coder=TOOLS)
@@ -532,8 +560,10 @@ class TestMaking:
             middleware_of([])
         with pytest.raises(UnknownModelError, match="models has nothing for clerk, poet"):
             middleware_of({"coder": models["coder"]})
-        with pytest.raises(ValidationError, match=r"for KNNRouterMiddleware\npolicy\n.*'dearest'"):
+        with pytest.raises(PolicyError, match=r"^unknown policy 'dearest'"):
             middleware_of(models, policy="dearest")
+        with pytest.raises(ValidationError, match=r"for KNNRouterMiddleware\nsticky\n"):
+            middleware_of(models, sticky="always")
 
     def test_a_file_is_enough_and_loads_late(self, saved, models):
         middleware = KNNRouterMiddleware.from_yaml(saved.path, models=models, sticky="thread")
@@ -545,9 +575,11 @@ class TestMaking:
         )
         assert len(saved.loads) == 1
 
-    def test_warmup_loads_at_once(self, saved, models):
-        KNNRouterMiddleware.from_yaml(saved.path, models=models).warmup()
-        assert len(saved.loads) == 1
+    def test_warmup_loads_and_builds_at_once(self, saved, models):
+        built = []
+        lazy = {name: Lazy(lambda name=name: built.append(name) or models[name]) for name in NAMES}
+        KNNRouterMiddleware.from_yaml(saved.path, models=lazy).warmup()
+        assert (len(saved.loads), built) == (1, [*NAMES])
 
     def test_without_models_the_file_must_name_their_providers(self, saved):
         with pytest.raises(PoolError, match=r"models\[coder\].provider is not set"):
@@ -580,6 +612,19 @@ class TestMaking:
         middleware = middleware_of(models)
         assert (middleware.name, middleware.state_schema) == ("KNNRouterMiddleware", KNNRouterState)
         assert "coder" not in repr(middleware)
+
+
+def test_the_event_loop_builds_no_client(models):
+    threads = []
+    lazy = {
+        name: Lazy(lambda name=name: threads.append(threading.current_thread()) or models[name])
+        for name in NAMES
+    }
+    agent = agent_of(lazy)
+    assert threads == []
+    state = asyncio.run(agent.ainvoke({"messages": [HumanMessage(POEM)]}))
+    assert (who(state), len(threads)) == (["poet", "poet"], 1)
+    assert threads[0] is not threading.current_thread()
 
 
 def test_the_event_loop_does_not_route():

@@ -11,6 +11,7 @@ from typing import Any
 
 from knnrouter.decision import Decision
 from knnrouter.errors import (
+    KnnRouterError,
     MissingExtraError,
     PolicyError,
     PoolError,
@@ -206,24 +207,45 @@ class Decider:
         """The same, once the router is there.
 
         One query that fails must not fail the others, so the halves of a batch that failed are
-        tried again by themselves.
+        tried again by themselves; but not where a service is down, which would be asked for long.
         """
         try:
-            decisions = router.route_many(
-                [routed_part(query, self.sticky) for query in queries],
-                prompts=queries,
-                policy=options.policy,
-                allow=options.allow,
-                require=options.require,
-                tags=options.tags,
-            )
-            return [*decisions]
+            return [*self._decisions(router, queries, options)]
         except _FAILURES as error:
-            if len(queries) == 1:
-                return [self._despite(error, queries[0], options)]
+            failed = error
+        if len(queries) == 1 or self._is_down(router, queries, options, failed):
+            return [self._despite(failed, query, options) for query in queries]
         middle = len(queries) // 2
         halves = queries[:middle], queries[middle:]
         return [each for half in halves for each in self._routed(router, half, options)]
+
+    def _is_down(
+        self, router: Router, queries: Sequence[object], options: RouteOptions, failed: Exception
+    ) -> bool:
+        """Whether what failed would fail for any query."""
+        if isinstance(failed, KnnRouterError) or len(queries) < 3:
+            return False
+        for place in (0, -1):
+            try:
+                self._decisions(router, (queries[place],), options)
+            except _FAILURES as error:
+                if type(error) is not type(failed):
+                    return False
+            else:
+                return False
+        return True
+
+    def _decisions(
+        self, router: Router, queries: Sequence[object], options: RouteOptions
+    ) -> list[Decision]:
+        return router.route_many(
+            [routed_part(query, self.sticky) for query in queries],
+            prompts=queries,
+            policy=options.policy,
+            allow=options.allow,
+            require=options.require,
+            tags=options.tags,
+        )
 
     def _forced(self, query: object, options: RouteOptions) -> Decision | Exception:
         try:

@@ -449,7 +449,17 @@ class TestMany:
             ConnectionError,
             *("poet",) * 3,
         ]
-        assert [len(texts) for texts in embedder.asked] == [16, 8, 8, 4, 4, 2, 1, 1, 2]
+        assert [len(texts) for texts in embedder.asked] == [
+            *(16, 1),  # the first alone does not fail, so the service is up
+            *(8, 8, 1),
+            *(4, 4, 1, 1),  # here the first alone fails, but the last does not
+            *(2, 1, 1, 2),
+        ]
+
+    def test_a_service_that_is_down_is_not_asked_for_each(self, decider, embedder):
+        found = decider("default: sage").decide_many([SECRET] * 64, [asking()] * 64)
+        assert [each.model for each in found] == ["sage"] * 64
+        assert [len(texts) for texts in embedder.asked] == [64, 1, 1]
 
     def test_the_default_answers_for_the_one_that_fails(self, decider, caplog):
         found = decider("default: sage").decide_many([CODE, SECRET, VERSE], [asking()] * 3)

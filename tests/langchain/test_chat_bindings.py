@@ -219,6 +219,13 @@ def test_the_raw_message_carries_the_decision(chat, log, how):
     assert len(log.of("model")) == 1
 
 
+def test_a_stop_that_is_none_is_left_out(binding):
+    """What streams a raw message takes no arguments."""
+    chain = routed(binding).with_structured_output(Answer, include_raw=True)
+    parsed = [chunk["parsed"] for chunk in chain.stream(CODE, stop=None) if "parsed" in chunk]
+    assert parsed[-1] == Answer(number=3)
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"method": "json_mode"}, {"method": "json_schema", "strict": True}]
 )

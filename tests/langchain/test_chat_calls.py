@@ -13,6 +13,7 @@ from routed_chats import (
     CODE_RANKING,
     POEM,
     POEM_RANKING,
+    CountingEmbedder,
     evidence,
     pool_of,
     routed,
@@ -130,21 +131,9 @@ def test_an_empty_batch_is_empty(chat):
     assert asyncio.run(chat.abatch([])) == []
 
 
-class _Counting:
-    """The embedder of the evidence, which counts its calls."""
-
-    def __init__(self, inner):
-        self.inner, self.calls = inner, []
-        self.id, self.dim = inner.id, inner.dim
-
-    def embed(self, texts):
-        self.calls.append(list(texts))
-        return self.inner.embed(texts)
-
-
 @pytest.fixture
 def counted():
-    embedder = _Counting(evidence().embedder)
+    embedder = CountingEmbedder(evidence().embedder)
     router = dataclasses.replace(evidence(), embedder=embedder)
     return ChatKNNRouter(router=router, models=stubs()), embedder
 

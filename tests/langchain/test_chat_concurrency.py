@@ -1,6 +1,7 @@
 """Many calls at once: the event loop stays responsive, decisions stay the same, loading is once."""
 
 import asyncio
+import dataclasses
 import gc
 import itertools
 import threading
@@ -10,7 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from chat_stubs import StubChat
 from langchain_core.messages import HumanMessage
-from routed_chats import CODE, POEM, routed, stamp_of, stubs, told
+from routed_chats import (
+    CODE,
+    POEM,
+    CountingEmbedder,
+    evidence,
+    routed,
+    stamp_of,
+    stubs,
+    told,
+)
 
 from knnrouter.serving import Lazy
 from langchain_llmrouter import ChatKNNRouter
@@ -81,6 +91,17 @@ async def test_the_event_loop_stays_responsive_under_many_calls():
         if gap <= WORST_GAP:
             break
     assert min(gaps) <= WORST_GAP, f"longest gaps of the runs, seconds: {gaps}"
+
+
+async def test_calls_that_wait_at_the_same_time_are_embedded_together():
+    embedder = CountingEmbedder(evidence().embedder)
+    chat = ChatKNNRouter(
+        router=dataclasses.replace(evidence(), embedder=embedder), models=stubs(_Remote)
+    )
+    await asyncio.gather(*(chat.ainvoke(CODE) for _ in range(160)))
+    assert sum(map(len, embedder.calls)) == 160
+    assert len(embedder.calls) < 20
+    assert max(map(len, embedder.calls)) == 16, "so that not all go on at the same moment"
 
 
 def test_threads_get_the_same_decisions_as_one_by_one():

@@ -122,6 +122,7 @@ def test_a_counter_of_the_router_counts():
     chat = ChatKNNRouter(router=router, models=stubs())
     assert "coder" in _ranking(chat.invoke("x" * 900))
     assert "coder" not in _ranking(chat.invoke("x " * 101))
+    assert _ranking(chat.invoke("x" * 900, model="coder")) == ["coder"]
 
 
 def test_a_prompt_over_all_windows_says_so():

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel
 from routed_chats import CODE, POEM, routed, stamp_of, stubs, told
-from streaming_stubs import WatchedChat
+from streaming_stubs import NativeChat, WatchedChat
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is in beta.*")
 
@@ -70,6 +70,17 @@ async def test_awaited_projections_of_a_tool_call(chat):
     stream = await chat.bind_tools([weather]).astream_events(CODE, version="v3")
     (call,) = await stream.tool_calls
     assert (call["name"], call["args"]["days"]) == ("weather", 3)
+
+
+async def test_a_model_that_makes_its_own_events(log):
+    chat = routed(stubs(NativeChat))
+    config = {"callbacks": [log]}
+    message = chat.stream_events(CODE, config, version="v3").output
+    awaited = await (await chat.astream_events(CODE, config, version="v3"))
+    ids = [f"lc_run--{run.id}" for run in log.of("model")]
+    for each, id_ in zip((message, awaited), ids, strict=True):
+        assert (each.text, each.id, stamp_of(each)["model"]) == (f"coder: {CODE}", id_, "coder")
+    assert log.endings == [("model", "end"), ("chain", "end")] * 2
 
 
 async def test_several_readers_read_the_whole(log):

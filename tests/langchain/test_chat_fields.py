@@ -5,7 +5,7 @@ from chat_stubs import StubChat
 from langchain_core.caches import InMemoryCache
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from pydantic import ValidationError
-from routed_chats import CODE, NAMES, evidence, pool_of, routed, stamp_of, stubs
+from routed_chats import CODE, NAMES, POEM, evidence, pool_of, routed, stamp_of, stubs
 
 from knnrouter.errors import UnknownModelError
 from langchain_llmrouter import ChatKNNRouter
@@ -113,15 +113,9 @@ def test_several_mistakes_are_told_at_once():
 
 def test_a_field_that_is_changed_holds_from_then_on():
     chat = routed()
-    assert stamp_of(chat.invoke(CODE))["model"] == "coder"
-    chat.allow = ("poet",)
-    assert stamp_of(chat.invoke(CODE))["model"] == "poet"
-    chat.allow, chat.count_tokens = None, lambda given: 10**9
-    with pytest.raises(ValueError, match="context window 5 is under"):
-        routed_small(chat).invoke(CODE)
-
-
-def routed_small(chat):
-    """The same model with windows of five tokens."""
-    pool = pool_of(**{name: {"context_window": 5} for name in NAMES})
-    return chat.model_copy(update={"router": evidence().with_pool(pool)})
+    history = [("user", CODE), ("assistant", "Done."), ("user", POEM)]
+    assert stamp_of(chat.invoke(history))["model"] == "poet"
+    chat.sticky = "thread"
+    assert stamp_of(chat.invoke(history))["model"] == "coder"
+    chat.allow = ("clerk",)
+    assert stamp_of(chat.invoke(history))["model"] == "clerk"

@@ -220,6 +220,13 @@ def test_the_options_of_the_router_end_there(models, log):
     assert [name for name, model in inner_models.items() if model.seen] == ["poet"]
 
 
+def test_what_a_batch_has_decided_is_not_for_a_router_within():
+    inner = routed(allow=("poet",))
+    outer = routed({**stubs(), "coder": inner})
+    answers = outer.batch([CODE, CODE])
+    assert [answer.text for answer in answers] == [f"poet: {CODE}"] * 2
+
+
 @pytest.mark.parametrize("how", ["invoke", "batch"])
 def test_a_model_that_asks_another_router_does_not_hand_its_plan_on(how):
     """The configuration of a run reaches what is called in it, named or not."""

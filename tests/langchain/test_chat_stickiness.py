@@ -65,7 +65,7 @@ def test_it_is_kept_however_the_model_is_called(how):
 )
 def test_a_new_turn_is_decided_anew(turn):
     chat, first = _failed_first()
-    assert stamp_of(chat.invoke([*_loop(first), AIMessage("Done."), turn]))["model"] == "coder"
+    assert stamp_of(chat.invoke([HumanMessage(CODE), first, turn]))["model"] == "coder"
 
 
 def test_a_turn_that_a_harness_wrote_is_no_new_turn():

@@ -53,3 +53,15 @@ def stamp_of(message):
 def told(stamp):
     """A stamp without what is new in each decision."""
     return {key: value for key, value in stamp.items() if key not in ("id", "elapsed_ms")}
+
+
+class CountingEmbedder:
+    """An embedder that keeps the texts of each call."""
+
+    def __init__(self, inner):
+        self.inner, self.calls = inner, []
+        self.id, self.dim = inner.id, inner.dim
+
+    def embed(self, texts):
+        self.calls.append(list(texts))
+        return self.inner.embed(texts)

@@ -38,3 +38,22 @@ class WatchedChat(StubChat):
         """Until it waits."""
         while not self.waits:
             await asyncio.sleep(0.001)
+
+
+class NativeChat(StubChat):
+    """Makes events of version 3 by itself, and leaves the message's id and end to LangChain."""
+
+    def _events(self, messages):
+        block = {"type": "text", "text": f"{self.model}: {messages[-1].text}"}
+        return [
+            {"event": "message-start", "metadata": {"provider": "stub", "model": self.model}},
+            {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}},
+            {"event": "content-block-finish", "index": 0, "content": block},
+        ]
+
+    def _stream_chat_model_events(self, messages, stop=None, run_manager=None, **kwargs):
+        yield from self._events(messages)
+
+    async def _astream_chat_model_events(self, messages, stop=None, run_manager=None, **kwargs):
+        for event in self._events(messages):
+            yield event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import aclosing
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -12,9 +11,10 @@ from langchain_core.language_models.chat_model_stream import AsyncChatModelStrea
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
+from knnrouter.serving import KEY
+
 from .deferred import Call, DeferredSchema
 from .dispatch import Dispatching, only
-from .stamps import KEY
 
 __all__ = ["AsyncRoutedStream", "Event", "EventStreaming", "RoutedStream"]
 
@@ -176,9 +176,8 @@ class EventStreaming(Dispatching, BaseChatModel):
                         yield event
 
             events, values = await self._astarted(given, config, call, start)
-            async with aclosing(events):
-                async for event in events:
-                    yield _marked(event, values, ids.message_id)
+            async for event in events:
+                yield _marked(event, values, ids.message_id)
 
         return AsyncRoutedStream(self._atransform_stream_with_config(only(input), run, config))
 

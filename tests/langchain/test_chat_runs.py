@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from calling import BATCHES, ONE_CALL, invoke
+from chat_stubs import StubChat
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -202,6 +203,20 @@ def test_where_all_models_fail_every_run_ends_once_and_the_error_is_the_last_mod
     with pytest.raises(OSError, match="poet"):
         call(routed(stubs(**fails)), CODE, {"callbacks": [log]})
     assert log.endings == [("model", "error")] * 3 + [("chain", "error")]
+
+
+async def test_if_one_prompt_fails_the_others_are_waited_for(log):
+    class Slow(StubChat):
+        async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
+            await asyncio.sleep(0 if self.fails else 0.02)
+            return self._generate(messages, stop, **kwargs)
+
+    chat = routed(stubs(Slow, coder={"fails": TimeoutError("slow")}), fallback_on=())
+    with pytest.raises(TimeoutError, match="slow"):
+        await chat.agenerate([[HumanMessage(CODE)], [HumanMessage(POEM)]], callbacks=[log])
+    assert log.endings == [
+        ("model", "error"), ("chain", "error"), ("model", "end"), ("chain", "end"),
+    ]  # fmt: skip
 
 
 def test_a_call_that_cannot_be_routed_ends_its_run_too(chat, log):

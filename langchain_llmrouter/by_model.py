@@ -15,9 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
 )
 
 from knnrouter.embedders import Embedder
@@ -26,7 +23,7 @@ from knnrouter.serving import LazyRouter, RouteOptions
 from .deferred import Call
 from .dispatch import Dispatching
 from .inputs import query_of
-from .naming import by_pool_name
+from .settings import ByPoolName
 from .stamps import stamped
 
 __all__ = ["RunnableByModel"]
@@ -71,7 +68,9 @@ class RunnableByModel(Dispatching):
 
     model_config = ConfigDict(extra="forbid")
 
-    runnables: Annotated[Any, BeforeValidator(_coerced)] = Field(repr=False, exclude=True)
+    runnables: Annotated[Any, BeforeValidator(_coerced), ByPoolName] = Field(
+        repr=False, exclude=True
+    )
     """The runnables by the names of their models in the pool, one for each enabled model;
     functions and dicts become runnables as they do in a chain."""
     input_key: str | None = None
@@ -100,20 +99,6 @@ class RunnableByModel(Dispatching):
             UnknownModelError: The runnables do not fit the pool.
         """
         return cls(router=LazyRouter(path, embedder=embedder), runnables=runnables, **fields)
-
-    @field_validator("runnables", mode="after")
-    @classmethod
-    def _check_names(cls, runnables: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        router = info.data.get("router")
-        if router is None:  # pydantic says so itself
-            return runnables
-        return by_pool_name(router.pool, runnables, what="runnables")
-
-    @model_validator(mode="after")
-    def _check_shadow(self) -> RunnableByModel:
-        if self.shadow:
-            _ = self._shadow_name
-        return self
 
     # What it takes and gives.
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from knnrouter.pool import KNOWN_CAPABILITIES, ModelPool, ModelSpec
+from knnrouter.serving import completed
 
-__all__ = ["completed", "intersection", "profile_of"]
+__all__ = ["intersection", "profile_of", "with_abilities"]
 
 _PROFILE_KEYS = {
     "tools": "tool_calling",
@@ -22,13 +23,13 @@ _PROFILE_KEYS = {
 """The capabilities of a pool that LangChain's model profiles know, too."""
 
 
-def completed(pool: ModelPool, models: Mapping[str, object], *, stated: bool) -> ModelPool:
+def with_abilities(pool: ModelPool, models: Mapping[str, object], *, stated: bool) -> ModelPool:
     """The pool, with what it leaves open filled in from the models.
 
-    Where any model of the pool lists capabilities, the lists hold: not listed is not had. Where
-    none does, a model has what its profile says; without a profile it has tools and structured
-    output unless its class cannot bind tools, and nothing else if the pool was stated by the user,
-    all else if it was not. An unstated context window is the profile's.
+    Where no model of the pool lists capabilities, a model has what its profile says; without a
+    profile it has tools and structured output unless its class cannot bind tools, and nothing else
+    if the pool was stated by the user, all else if it was not. An unstated context window is the
+    profile's.
 
     Args:
         pool: The pool.
@@ -39,19 +40,20 @@ def completed(pool: ModelPool, models: Mapping[str, object], *, stated: bool) ->
     Returns:
         A pool of the same models.
     """
-    listed = any("capabilities" in spec.model_fields_set for spec in pool.models)
-    specs = []
-    for spec in pool.models:
+
+    def capabilities(spec: ModelSpec) -> Iterable[str]:
         model = models.get(spec.name)
-        profile = getattr(model, "profile", None) or {}
-        update: dict[str, Any] = {}
-        if not listed:
-            update["capabilities"] = tuple(_had(model, profile, stated=stated))
-        if spec.context_window is None and isinstance(profile.get("max_input_tokens"), int):
-            update["context_window"] = profile["max_input_tokens"]
-        specs.append(spec.model_copy(update=update))
-    made = ModelPool(version=pool.version, router=pool.router, models=specs)
-    return made if pool.path is None else made.at(pool.path)
+        return _had(model, _profile(model), stated=stated)
+
+    def context_window(spec: ModelSpec) -> int | None:
+        window = _profile(models.get(spec.name)).get("max_input_tokens")
+        return window if isinstance(window, int) else None
+
+    return completed(pool, capabilities=capabilities, context_window=context_window)
+
+
+def _profile(model: object) -> Mapping[str, Any]:
+    return getattr(model, "profile", None) or {}
 
 
 def _had(model: object, profile: Mapping[str, Any], *, stated: bool) -> Iterable[str]:
@@ -79,7 +81,7 @@ def profile_of(spec: ModelSpec, model: object) -> dict[str, Any] | None:
     Returns:
         The profile; None where nothing is known.
     """
-    profile = dict(getattr(model, "profile", None) or {})
+    profile = dict(_profile(model))
     if "capabilities" in spec.model_fields_set:
         profile |= {key: name in spec.capabilities for name, key in _PROFILE_KEYS.items()}
     for key, value in (

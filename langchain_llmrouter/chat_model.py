@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs, run_in_executor
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from knnrouter.embedders import Embedder
 from knnrouter.serving import Lazy, LazyRouter, loaded
@@ -21,7 +21,6 @@ from .clients import ModelsField, lazy_clients
 from .deferred import BIND, Call, DeferredSchema, DeferredTools
 from .event_streams import EventStreaming
 from .generation import Generating
-from .naming import by_pool_name
 from .stamps import stamped
 
 __all__ = ["ChatKNNRouter"]
@@ -77,12 +76,6 @@ class ChatKNNRouter(Generating, EventStreaming):
             fields["models"] = lazy_clients(router.pool)
         return cls(router=router, **fields)
 
-    @field_validator("models", mode="after")
-    @classmethod
-    def _check_names(cls, models: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        router = info.data.get("router")  # not there: pydantic says so itself
-        return models if router is None else by_pool_name(router.pool, models, what="models")
-
     @model_validator(mode="after")
     def _check_settings(self) -> ChatKNNRouter:
         for name, why in (
@@ -92,8 +85,6 @@ class ChatKNNRouter(Generating, EventStreaming):
         ):
             if getattr(self, name, None):
                 raise ValueError(f"{name} is set on the router, where it has no effect; {why}")
-        if self.shadow:
-            _ = self._shadow_name
         return self
 
     @property

@@ -14,6 +14,8 @@ from knnrouter.errors import MissingExtraError, PoolError
 from knnrouter.pool import ModelPool, ModelSpec
 from knnrouter.serving import ClientSettings, Lazy, client_settings
 
+from .settings import ByPoolName
+
 __all__ = ["ModelsField", "build_client", "lazy_clients"]
 
 _NOT_PARAMS = ("model_provider", "configurable_fields", "config_prefix")
@@ -38,7 +40,7 @@ def _checked_models(models: object) -> object:
     return dict(models)
 
 
-ModelsField = Annotated[Any, BeforeValidator(_checked_models)]
+ModelsField = Annotated[Any, BeforeValidator(_checked_models), ByPoolName]
 """Chat models by name; each is there already, or builds itself when it is needed."""
 
 

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict
 from knnrouter import Decision
 from knnrouter.embedders import Embedder
 from knnrouter.errors import QueryError
-from knnrouter.serving import LazyRouter, RouteOptions
+from knnrouter.serving import OPTION_IDS, LazyRouter, RouteOptions
 
 from .inputs import RoutedInput, query_of
-from .settings import OPTION_IDS, RoutingSettings
+from .settings import RoutingSettings
 
 __all__ = ["DecisionOutput", "KNNRouter", "NeighborOutput"]
 
@@ -203,7 +203,7 @@ class KNNRouter(RoutingSettings, RunnableSerializable[RoutedInput, Decision]):
         Raises:
             KnnRouterError: It cannot be loaded.
         """
-        self.decider.router().route_many([])
+        self.decider.warm_up()
 
     def _decided(self, given: RoutedInput, options: RouteOptions) -> Decision:
         return self.decider.decide(query_of(given, input_key=self.input_key), options)

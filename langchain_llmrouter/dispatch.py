@@ -17,22 +17,31 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import get_config_list, run_in_executor
+from pydantic import model_validator
 
 from knnrouter import Decision
 from knnrouter.errors import PoolError, QueryError
-from knnrouter.serving import Answer, Attempts, Decider, Gathering, RouteOptions
+from knnrouter.serving import (
+    OPTION_IDS,
+    Attempts,
+    Gathering,
+    Route,
+    RouteOptions,
+    abegun,
+    begun,
+)
 
 from .deferred import Call
-from .settings import OPTION_IDS, ErrorTypes, RoutingSettings
-from .stamps import last_stamp, stamp, traced
+from .settings import ErrorTypes, RoutingSettings
+from .stamps import last_stamp, traced
 
-__all__ = ["Dispatching", "Route", "is_graph_signal", "only", "warm_up"]
+__all__ = ["Dispatching", "is_graph_signal", "only"]
 
 _PLANNED = "__knnrouter_planned__"
 """Where a batch puts a decision for `invoke`, which takes it out again before a run opens."""
@@ -50,28 +59,6 @@ def is_graph_signal(error: BaseException) -> bool:
     return errors is not None and isinstance(error, errors.GraphBubbleUp)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """A decision, and who is asked because of it."""
-
-    decision: Decision
-    order: tuple[str, ...]
-    """The models to ask in turn."""
-    shadow: bool = False
-    """Whether somebody else is asked than was decided."""
-
-    def values(self, answer: Answer[Any]) -> dict[str, Any]:
-        """The decision as the answer carries it, once somebody answered."""
-        decision = self.decision
-        if answer.failures and not self.shadow:
-            failed = ", ".join(f"{each.model} ({each.error})" for each in answer.failures)
-            reason = f"{failed} failed; {answer.model} is the next of the ranking"
-            decision = decision.with_model(answer.model, reason=reason, reason_code="model_failed")
-        return stamp(
-            decision, answered_by=answer.model, failures=answer.failures, shadow=self.shadow
-        )
-
-
 class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     """Routes a call, and hands it to what was chosen; `_target` says what that is."""
 
@@ -80,6 +67,12 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     mistakes in the setting of the router never do."""
     shadow: bool = False
     """Decide and record, but let the pool's default answer."""
+
+    @model_validator(mode="after")
+    def _check_shadow(self) -> Self:
+        if self.shadow:
+            _ = self._shadow_name
+        return self
 
     def _target(self, name: str) -> Runnable[Any, Any]:
         """What answers for a model of the pool."""
@@ -224,7 +217,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         Raises:
             KnnRouterError: Something cannot be loaded or built; of clients, all are told.
         """
-        warm_up(self.decider, self._target)
+        self.decider.warm_up(self._target)
 
     # How a call is routed.
 
@@ -270,14 +263,12 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         """The chunks of the first that gives one, and the decision as they carry it."""
         route = self._route(given, config, call)
 
-        def ask(name: str) -> list[Any]:
+        def ask(name: str) -> Generator[Any]:
             target = call.on(self._target(name))
-            chunks = iter(start(target, self._traced(config, route, name)))
-            return [*_first(chunks), chunks]
+            return begun(iter(start(target, self._traced(config, route, name))))
 
         answer = self._attempts.ask(route.order, ask)
-        *first, rest = answer.value
-        return _chained(first, rest), route.values(answer)
+        return answer.value, route.values(answer)
 
     async def _astarted(
         self,
@@ -289,14 +280,12 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         """`_started`, awaited."""
         route = await self._aroute(given, config, call)
 
-        async def ask(name: str) -> list[Any]:
+        async def ask(name: str) -> AsyncGenerator[Any]:
             target = call.on(await self._atarget(name))
-            chunks = aiter(start(target, self._traced(config, route, name)))
-            return [*await _afirst(chunks), chunks]
+            return await abegun(aiter(start(target, self._traced(config, route, name))))
 
         answer = await self._attempts.aask(route.order, ask)
-        *first, rest = answer.value
-        return _achained(first, rest), route.values(answer)
+        return answer.value, route.values(answer)
 
     async def _aroute(self, given: Any, config: RunnableConfig, call: Call) -> Route:
         if call.planned is None:
@@ -312,9 +301,7 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
         decision = call.planned or self._plans(((given, config, call),))[0]
         if isinstance(decision, Exception):
             raise decision
-        if self.shadow and decision.reason_code != "forced":  # else the caller decided
-            return Route(decision=decision, order=(self._shadow_name,), shadow=True)
-        return Route(decision=decision, order=self.decider.order(decision))
+        return self.decider.route(decision, shadow=self._shadow_name if self.shadow else None)
 
     def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
         return self._options(config, model=call.forced).needing(*call.needs)
@@ -372,61 +359,6 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
                 "answers while decisions are only recorded"
             )
         return default
-
-
-def _first(chunks: Iterator[Any]) -> list[Any]:
-    """The first chunk; nothing of an empty stream."""
-    for chunk in chunks:
-        return [chunk]
-    return []
-
-
-async def _afirst(chunks: AsyncIterator[Any]) -> list[Any]:
-    async for chunk in chunks:
-        return [chunk]
-    return []
-
-
-def _chained(first: Sequence[Any], rest: Iterator[Any]) -> Generator[Any]:
-    try:
-        yield from first
-        yield from rest
-    finally:
-        if isinstance(rest, Generator):
-            rest.close()
-
-
-async def _achained(first: Sequence[Any], rest: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-    try:
-        for chunk in first:
-            yield chunk
-        async for chunk in rest:
-            yield chunk
-    finally:
-        if isinstance(rest, AsyncGenerator):
-            await rest.aclose()
-
-
-def warm_up(decider: Decider, target: Callable[[str], object]) -> None:
-    """Load the router, and make what answers for each enabled model.
-
-    Args:
-        decider: Has the router.
-        target: Makes what answers, by the name of a model.
-
-    Raises:
-        StoreError: The router cannot be loaded.
-        PoolError: What answers cannot be made; all problems are told at once.
-    """
-    decider.router().route_many([])
-    problems: list[str] = []
-    for name in decider.pool.enabled_names:
-        try:
-            target(name)
-        except PoolError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise PoolError(problems)
 
 
 async def only(value: Any) -> AsyncIterator[Any]:

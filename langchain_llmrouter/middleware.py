@@ -28,19 +28,28 @@ from langchain_core.runnables.config import (
 )
 from langgraph.runtime import Runtime
 from langgraph.types import Command
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field
 
 from knnrouter import Decision, Router
 from knnrouter.embedders import Embedder
 from knnrouter.policies import Policy
-from knnrouter.serving import Answer, Attempts, Lazy, LazyRouter, RouteOptions, loaded
+from knnrouter.serving import (
+    KEY,
+    Answer,
+    Attempts,
+    Lazy,
+    LazyRouter,
+    Route,
+    RouteOptions,
+    loaded,
+    options_of,
+)
 from knnrouter.text import Sticky
 
 from .clients import ModelsField, lazy_clients
-from .dispatch import Route, is_graph_signal, warm_up
-from .naming import by_pool_name
-from .settings import ErrorTypes, RoutingSettings, options_of
-from .stamps import KEY, stamped, traced
+from .dispatch import is_graph_signal
+from .settings import ErrorTypes, RoutingSettings
+from .stamps import stamped, traced
 
 __all__ = ["KNNRouterMiddleware", "KNNRouterState"]
 
@@ -65,12 +74,6 @@ class _Settings(RoutingSettings):
     models: ModelsField = Field(repr=False, exclude=True)
     fallback_on: ErrorTypes
     shadow: bool
-
-    @field_validator("models", mode="after")
-    @classmethod
-    def _check_names(cls, models: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
-        router = info.data.get("router")  # not there: pydantic says so itself
-        return models if router is None else by_pool_name(router.pool, models, what="models")
 
     def _clients(self) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", self.models)
@@ -212,7 +215,7 @@ class KNNRouterMiddleware(AgentMiddleware[KNNRouterState, Any, Any]):
         Raises:
             KnnRouterError: Something cannot be loaded or built; of clients, all are told.
         """
-        warm_up(self._settings.decider, self._settings.model)
+        self._settings.decider.warm_up(self._settings.model)
 
     # The user turn. It is told once, before the agent runs: what follows may replace the history.
 
@@ -282,9 +285,8 @@ class KNNRouterMiddleware(AgentMiddleware[KNNRouterState, Any, Any]):
                 raise
             logger.warning("deciding failed (%s); nothing is recorded", type(error).__name__)
             return None
-        shadow = self._settings.shadow and decision.reason_code != "forced"  # the caller decided
-        order = (decision.model,) if shadow else self._settings.decider.order(decision)
-        return Route(decision=decision, order=order, shadow=shadow)
+        instead = decision.model if self._settings.shadow else None  # no name; it need not have one
+        return self._settings.decider.route(decision, shadow=instead)
 
     def _decided(self, request: ModelRequest[Any]) -> Decision:
         system = [] if request.system_message is None else [request.system_message]

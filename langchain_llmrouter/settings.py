@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 from knnrouter import Router, policies
 from knnrouter.errors import KnnRouterError, PolicyError
 from knnrouter.pool import ModelPool
-from knnrouter.serving import Decider, Lazy, LazyRouter, RouteOptions, loaded
+from knnrouter.serving import (
+    OPTION_IDS,
+    Decider,
+    Lazy,
+    LazyRouter,
+    RouteOptions,
+    by_pool_name,
+    loaded,
+    options_of,
+)
 from knnrouter.text import Sticky
 
-from .capabilities import completed
+from .capabilities import with_abilities
 
-__all__ = ["OPTION_IDS", "ErrorTypes", "RouterField", "RoutingSettings", "options_of"]
-
-OPTION_IDS: Mapping[str, str] = {
-    "model": "knnrouter_model",
-    "policy": "knnrouter_policy",
-    "allow": "knnrouter_allow",
-    "require": "knnrouter_require",
-    "tags": "knnrouter_tags",
-}
-"""Where a call's options stand in `config["configurable"]`, and in an agent's context."""
-
-_PREFIX = "knnrouter_"
+__all__ = ["ByPoolName", "ErrorTypes", "RouterField", "RoutingSettings"]
 
 _DESCRIPTIONS = {
     "model": "The name of the model that must answer.",
@@ -63,6 +69,13 @@ def _alone_too(value: object) -> object:
     return (value,) if isinstance(value, str | type) else value
 
 
+def _by_pool_name(given: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
+    router = info.data.get("router")  # not there: pydantic says so itself
+    if router is None:
+        return given
+    return by_pool_name(router.pool, given, what=info.field_name or "models")
+
+
 RouterField = Annotated[Any, BeforeValidator(_checked_router)]
 """A `Router`, or one that loads itself when it is needed."""
 
@@ -71,6 +84,10 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
 
 ErrorTypes = Annotated[tuple[type[Exception], ...], BeforeValidator(_alone_too)]
 """Types of errors; one alone may be given without a tuple."""
+
+
+ByPoolName = AfterValidator(_by_pool_name)
+"""Of a mapping by names: each is of the pool, and each enabled model of the pool has something."""
 
 
 class RoutingSettings(BaseModel):
@@ -163,7 +180,7 @@ class RoutingSettings(BaseModel):
         """Decides for this surface."""
         router = self.router
         stated = isinstance(router, LazyRouter) or router.lineup.stated
-        pool = completed(self.pool, self._clients(), stated=stated)
+        pool = with_abilities(self.pool, self._clients(), stated=stated)
         tokens = self.count_tokens
         if tokens is None and isinstance(router, Router):
             tokens = router.lineup.count_tokens
@@ -188,48 +205,6 @@ class RoutingSettings(BaseModel):
             "tags": self.require_tags,
         }
         configured = options_of((config or {}).get("configurable") or {})
-        return _options(fields | configured | {k: v for k, v in given.items() if v is not None})
-
-
-def options_of(source: object) -> dict[str, Any]:
-    """What a mapping, or an object with attributes, states of the options; by their short names.
-
-    >>> options_of({"knnrouter_model": "small", "thread_id": "7"})
-    {'model': 'small'}
-    """
-    _check_options(source)
-    found = {
-        option: source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
-        for option, name in OPTION_IDS.items()
-    }
-    return {option: value for option, value in found.items() if value is not None}
-
-
-def _check_options(source: object) -> None:
-    """Refuse options that nobody reads.
-
-    Raises:
-        TypeError: A name begins like those of options, and is none; all such are named.
-    """
-    stated = source if isinstance(source, Mapping) else getattr(source, "__dict__", {})
-    known = OPTION_IDS.values()
-    unknown = [name for name in stated if str(name).startswith(_PREFIX) and name not in known]
-    if unknown:
-        raise TypeError(
-            f"unknown options: {', '.join(map(str, unknown))}; the options are {', '.join(known)}"
+        return RouteOptions.of(
+            fields | configured | {k: v for k, v in given.items() if v is not None}
         )
-
-
-def _options(values: Mapping[str, Any]) -> RouteOptions:
-    allow = values.get("allow")
-    return RouteOptions(
-        policy=values.get("policy"),
-        model=values.get("model"),
-        allow=None if allow is None else _names(allow),
-        require=_names(values.get("require", ())),
-        tags=_names(values.get("tags", ())),
-    )
-
-
-def _names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)

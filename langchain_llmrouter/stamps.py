@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
@@ -10,40 +9,12 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from knnrouter import Decision
-from knnrouter.serving import Failure
+from knnrouter.serving import KEY, facts
 from knnrouter.text import routed_part
 
-__all__ = ["KEY", "last_stamp", "stamp", "stamped", "traced"]
-
-KEY = "knnrouter"
-"""Where the decision stands in `response_metadata`."""
+__all__ = ["last_stamp", "stamped", "traced"]
 
 M = TypeVar("M", bound=BaseMessage)
-
-
-def stamp(
-    decision: Decision,
-    *,
-    answered_by: str | None,
-    failures: Sequence[Failure] = (),
-    shadow: bool = False,
-) -> dict[str, Any]:
-    """The decision as the answer carries it: plain JSON, without neighbors.
-
-    Args:
-        decision: The decision.
-        answered_by: The pool's name of the model that answered; None where that is unknown.
-        failures: The models that failed before it.
-        shadow: Whether the decision was recorded and not acted on.
-
-    Returns:
-        `Decision.summary()`, then `answered_by`, `failed` (model and type of error) and `shadow`.
-    """
-    return decision.summary() | {
-        "answered_by": answered_by,
-        "failed": [{"model": each.model, "error": each.error} for each in failures],
-        "shadow": shadow,
-    }
 
 
 def stamped(message: M, values: dict[str, Any]) -> M:
@@ -88,26 +59,9 @@ def traced(
     Returns:
         The configuration; its metadata is flat, and what is not known is left out.
     """
-    facts = {
-        "model": model,
-        "chosen": decision.model,
-        "decision": decision.id,
-        "score": decision.scores.get(decision.model),
-        "cost": decision.costs.get(decision.model),
-        "similarity": decision.similarity,
-        "policy": decision.policy,
-        "reason": decision.reason_code,
-        "fallback": decision.fallback or model not in (None, decision.model),
-        "shadow": shadow or None,
-    }
-    metadata = {
-        f"{KEY}_{name}": fact
-        for name, fact in facts.items()
-        if fact is not None and not (isinstance(fact, float) and math.isnan(fact))
-    }
     tags = [] if model is None else [f"{KEY}:{model}"]
     return {
         **config,
-        "metadata": {**(config.get("metadata") or {}), **metadata},
+        "metadata": {**(config.get("metadata") or {}), **facts(decision, model, shadow=shadow)},
         "tags": [*(config.get("tags") or ()), *tags],
     }

@@ -21,9 +21,9 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
 ]
 MODULES = {path.stem: path for path in sorted(ADAPTER.glob("*.py"))}
 LAYERS = [
-    {"naming", "inputs", "deferred", "stamps", "capabilities", "clients", "embedder"},
+    {"inputs", "deferred", "stamps", "capabilities", "embedder"},
     {"settings"},
-    {"dispatch", "decision_runnable"},
+    {"clients", "dispatch", "decision_runnable"},
     {"generation", "event_streams", "by_model"},
     {"chat_model", "middleware"},
 ]

@@ -22,8 +22,8 @@ from knnrouter.policies import specs
 from knnrouter.pool import KNOWN_CAPABILITIES, ModelPool, ModelSpec, RouterSettings
 from knnrouter.records import Preference, Price, RecordSet
 from knnrouter.router import Router
-from langchain_llmrouter.settings import OPTION_IDS
-from langchain_llmrouter.stamps import stamp, traced
+from knnrouter.serving import OPTION_IDS, stamp
+from langchain_llmrouter.stamps import traced
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage
 from routed_chats import CODE, NAMES, pool_of, routed, stamp_of, stubs
 
 from knnrouter.pool import KNOWN_CAPABILITIES
-from langchain_llmrouter.capabilities import completed, intersection, profile_of
+from langchain_llmrouter.capabilities import intersection, profile_of, with_abilities
 
 BARE = FakeListChatModel(responses=[""])
 
@@ -18,7 +18,7 @@ def _profiled(**profile):
 
 
 def _capabilities(models, *, stated, pool=None):
-    made = completed(pool or pool_of(), models, stated=stated)
+    made = with_abilities(pool or pool_of(), models, stated=stated)
     return {spec.name: set(spec.capabilities) for spec in made.models}
 
 
@@ -64,13 +64,13 @@ def test_of_a_pool_that_nobody_stated_nothing_is_left_out_but_what_is_known():
 def test_windows_that_are_not_stated_are_the_profiles():
     pool = pool_of(coder={"context_window": 10})
     models = {name: _profiled(max_input_tokens=500) for name in ("coder", "clerk")}
-    made = completed(pool, models, stated=True)
+    made = with_abilities(pool, models, stated=True)
     assert [spec.context_window for spec in made.models] == [10, 500, None]
 
 
 def test_the_rest_of_the_pool_stays(tmp_path):
     pool = pool_of(router={"default": "clerk"}, coder={"tags": ["eu"]}).at(tmp_path / "pool.yaml")
-    made = completed(pool, {}, stated=True)
+    made = with_abilities(pool, {}, stated=True)
     assert (made.router, made.path, made.spec("coder").tags) == (
         pool.router,
         pool.path,

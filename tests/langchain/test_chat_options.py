@@ -183,7 +183,8 @@ def test_misspelled_options_are_told():
         routed().invoke(CODE, config)
     assert str(error.value) == (
         "unknown options: knnrouter_polcy, knnrouter_modl; the options are knnrouter_model, "
-        "knnrouter_policy, knnrouter_allow, knnrouter_require, knnrouter_tags"
+        "knnrouter_policy, knnrouter_allow, knnrouter_require, knnrouter_tags: correct the "
+        "name, or leave it out"
     )
 
 

@@ -1,19 +1,27 @@
 """What every adapter needs to serve decisions inside a framework, and no framework in it.
 
 Load once and late (`Lazy`), decide with stickiness and a default that stands in (`Decider`), ask
-the chosen model and then the next in the ranking (`Attempts`), and the settings of a client
-with its key (`client_settings`).
+the chosen model and then the next in the ranking (`Attempts`, `begun` for streams), tell the
+decision in answers and traces (`Route`, `facts`), and the settings of a client with its key
+(`client_settings`).
 """
 
 from __future__ import annotations
 
+from .abilities import completed
 from .attempts import Answer, Attempts, Failure
 from .clients import ClientSettings, client_settings
-from .deciding import Decider, RouteOptions
+from .deciding import Decider
 from .gathering import Gathering
 from .lazy import Lazy, LazyRouter, loaded
+from .naming import by_pool_name
+from .options import OPTION_IDS, RouteOptions, options_of
+from .routes import KEY, Route, facts, stamp
+from .streams import abegun, begun
 
 __all__ = [
+    "KEY",
+    "OPTION_IDS",
     "Answer",
     "Attempts",
     "ClientSettings",
@@ -22,7 +30,15 @@ __all__ = [
     "Gathering",
     "Lazy",
     "LazyRouter",
+    "Route",
     "RouteOptions",
+    "abegun",
+    "begun",
+    "by_pool_name",
     "client_settings",
+    "completed",
+    "facts",
     "loaded",
+    "options_of",
+    "stamp",
 ]

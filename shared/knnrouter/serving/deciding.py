@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,14 @@ from knnrouter.errors import (
     UnknownModelError,
 )
 from knnrouter.lineup import CountTokens
-from knnrouter.policies import Policy
 from knnrouter.pool import ModelPool, count_tokens
 from knnrouter.router import Router
 from knnrouter.text import Sticky, read_query, routed_part
 
-__all__ = ["Decider", "RouteOptions"]
+from .options import RouteOptions
+from .routes import Route
+
+__all__ = ["Decider"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,33 +35,6 @@ _MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
 
 _FAILURES: tuple[type[Exception], ...] = (Exception,)
 """All else that can go wrong: embedders, counters and policies may be anybody's code."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RouteOptions:
-    """What one call asks of the router; see `Router.route`.
-
-    Example:
-        >>> RouteOptions(require=("tools",)).needing("vision", "tools").require
-        ('tools', 'vision')
-    """
-
-    policy: str | Policy | None = None
-    """A policy or its text, instead of the pool's."""
-    model: str | None = None
-    """The name, or an alias, of the model that must answer: no vote, and no other if it fails.
-    `allow` and `tags` do not hold for it; the capabilities that the call needs do."""
-    allow: Collection[str] | None = None
-    """Names of the models that may answer; None: all that are enabled."""
-    require: tuple[str, ...] = ()
-    """Capabilities that the model must have."""
-    tags: tuple[str, ...] = ()
-    """Tags that the model must have."""
-
-    def needing(self, *capabilities: str) -> RouteOptions:
-        """The same, with more capabilities required."""
-        more = tuple(name for name in capabilities if name not in self.require)
-        return replace(self, require=(*self.require, *more)) if more else self
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +141,40 @@ class Decider:
             return decision.ranking
         others = (name for name in fallbacks if name in decision.ranking)
         return (decision.model, *(name for name in others if name != decision.model))
+
+    def route(self, decision: Decision, *, shadow: str | None = None) -> Route:
+        """What becomes of a decision.
+
+        Args:
+            decision: The decision.
+            shadow: The name of who answers alone while decisions are only recorded; None: act on
+                the decision. A model that the call names answers in any case.
+        """
+        if shadow is not None and decision.reason_code != "forced":
+            return Route(decision=decision, order=(shadow,), shadow=True)
+        return Route(decision=decision, order=self.order(decision))
+
+    def warm_up(self, make: Callable[[str], object] | None = None) -> None:
+        """Load the router, and make what answers for each enabled model.
+
+        Args:
+            make: Makes it, by the name of a model; None where nothing is to be made.
+
+        Raises:
+            StoreError: The router cannot be loaded.
+            PoolError: What answers cannot be made; all problems are told at once.
+        """
+        self.router().route_many([])
+        if make is None:
+            return
+        problems: list[str] = []
+        for name in self.pool.enabled_names:
+            try:
+                make(name)
+            except PoolError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise PoolError(problems)
 
     def eligible(self, query: object, options: RouteOptions) -> tuple[str, ...]:
         """The names of the models that may answer, in the order of the pool.

@@ -1,4 +1,4 @@
-"""The names under which models and runnables are given, against those of the pool."""
+"""The names under which models and chains are given, against those of the pool."""
 
 from __future__ import annotations
 

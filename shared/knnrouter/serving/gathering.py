@@ -13,15 +13,17 @@ __all__ = ["Gathering"]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-_FAILURES: tuple[type[Exception], ...] = (Exception,)
-"""Whatever the work raises is for those who wait for it."""
+_FAILURES: tuple[type[BaseException], ...] = (BaseException,)
+"""Whatever the work raises, even a panic of compiled code, is for those who wait for it: the thread
+has nobody else to tell."""
 
 
 class Gathering(Generic[Given, Made]):
     """Works for many callers at once: what comes while it works is done next, all together.
 
     However many ask, one thread works, so that an event loop beside it keeps its share of the
-    processor, and an embedder gets few large batches. Any number of event loops may ask.
+    processor, and an embedder gets few large batches. Any number of event loops may ask. The thread
+    is of none of them, so that a loop may end while it works for the others.
 
     Args:
         work: Makes a result of each of the inputs; it sees no context variables of the callers.
@@ -50,10 +52,9 @@ class Gathering(Generic[Given, Made]):
             Exception: What the work raised, for all that it did together.
         """
         made: Future[Made] = Future()
-        loop = asyncio.get_running_loop()
         with self._lock:
             if not self._working:
-                loop.run_in_executor(None, self._work_off)
+                threading.Thread(target=self._work_off, name="knnrouter").start()
                 self._working = True
             self._waiting.append((given, made))
         return await asyncio.wrap_future(made)
@@ -71,9 +72,10 @@ class Gathering(Generic[Given, Made]):
     def _answer(self, pairs: Sequence[tuple[Given, Future[Made]]]) -> None:
         try:
             results = self._work([given for given, _ in pairs])
+            answers = list(zip(pairs, results, strict=True))
         except _FAILURES as error:
             for _, future in pairs:
                 future.set_exception(error)
         else:
-            for (_, future), result in zip(pairs, results, strict=True):
+            for (_, future), result in answers:
                 future.set_result(result)

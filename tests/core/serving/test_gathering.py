@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -81,6 +82,58 @@ async def test_an_error_reaches_all_who_wait_for_that_work_and_no_other():
     with pytest.raises(ZeroDivisionError):
         await gathering.of(0)
     assert await gathering.of(4) == 0.25
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
+def test_no_error_of_the_work_stops_it_for_good(kind):
+    def work(numbers):
+        if 0 in numbers:
+            raise kind
+        return numbers
+
+    gathering = Gathering(work)
+    with pytest.raises(kind):
+        asyncio.run(asyncio.wait_for(gathering.of(0), 5))
+    assert asyncio.run(asyncio.wait_for(gathering.of(4), 5)) == 4
+
+
+async def test_too_few_results_are_an_error_of_the_work():
+    gathering = Gathering(lambda numbers: [])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="shorter"):
+            await asyncio.wait_for(gathering.of(7), 5)
+
+
+def test_an_event_loop_that_has_its_answer_ends_while_others_still_ask():
+    work, ended = Work(), threading.Event()
+
+    def slow(numbers):
+        time.sleep(0.005)
+        return work(numbers)
+
+    gathering = Gathering(slow, most=2)  # so that somebody always waits
+
+    def first():
+        asyncio.run(gathering.of(1))
+        ended.set()
+
+    async def others():
+        async def ask():
+            while not ended.is_set() and len(work.batches) < 200:
+                await gathering.of(2)
+
+        asking = [asyncio.create_task(ask()) for _ in range(8)]
+        await asyncio.sleep(0.01)
+        work.go.set()
+        await asyncio.gather(*asking)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    while not work.batches:
+        time.sleep(0.001)
+    asyncio.run(others())
+    thread.join(10)
+    assert len(work.batches) < 200
 
 
 def test_event_loops_may_share_one():

@@ -9,7 +9,6 @@ from agents import (
     LoopChat,
     answers,
     atokens,
-    invoke,
     look,
     stamps,
     tokens,
@@ -159,6 +158,19 @@ class TestGraphs:
         graph.add_conditional_edges(START, KNNRouter(router=evidence()).name_only(), [*models])
         assert who(call(graph.compile(), text)) == [name]
 
+    def test_the_decision_as_the_edge_of_a_loop(self, call, models):
+        graph = StateGraph(Chat)
+        for each, model in models.items():
+            graph.add_node(each, RunnableLambda(_messages) | model.bind_tools([look]) | _as_state)
+            graph.add_conditional_edges(each, _wants_tool, ["tools", END])
+        graph.add_node("tools", _run_tool)
+        name_only = KNNRouter(router=evidence()).name_only()
+        graph.add_conditional_edges(START, name_only, [*models])
+        graph.add_conditional_edges("tools", name_only, [*models])
+        state = call(graph.compile(), POEM)
+        assert who(state) == ["poet", "poet"]  # though what the tool brought is about code
+        assert seen(models) == {"poet": 2}
+
     def test_a_routed_chat_model_within_a_tool(self, call, models):
         helpers = stubs(StubChat)
         helper: ChatKNNRouter = routed(helpers)
@@ -193,9 +205,10 @@ def _as_state(message):
     return {"messages": [message]}
 
 
-def test_a_failure_between_two_calls_keeps_the_new_model_for_the_calls_after_it():
+@each_way
+def test_a_failure_between_two_calls_keeps_the_new_model_for_the_calls_after_it(call):
     models = stubs(LoopChat, poet={"rounds": 2, "fails_at": (2,)}, clerk={"rounds": 2})
-    state = invoke(of_middleware(models), POEM)
+    state = call(of_middleware(models), POEM)
     assert who(state) == ["poet", "clerk", "clerk"]
     assert seen(models) == {"poet": 2, "clerk": 2}
     assert [stamp["model"] for stamp in stamps(state)] == ["poet", "clerk", "clerk"]

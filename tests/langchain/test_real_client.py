@@ -294,7 +294,9 @@ class TestFallback:
     async def test_the_next_of_the_ranking_answers(self, server, way, behavior, error):
         server.behaviors["small"] = behavior
         server.behaviors["medium"] = Behavior(status=500)
-        answer = await ask(routed(server, timeout=0.4), way, WEATHER)
+        models = {name: bare(server, name) for name in NAMES}
+        models["small"] = bare(server, "small", timeout=0.4)  # the others have all the time
+        answer = await ask(ChatKNNRouter(router=ROUTER, models=models), way, WEATHER)
         assert server.asked == ["small", "medium", "large"]
         assert answer.text == "large answers in four words"
         carried = answer.response_metadata["knnrouter"]

@@ -17,11 +17,12 @@ from knnrouter.errors import (
     MissingExtraError,
     NoTextError,
     PolicyError,
+    PoolError,
     QueryError,
     UnknownModelError,
     UnpricedError,
 )
-from knnrouter.serving import Decider, RouteOptions
+from knnrouter.serving import Decider, Route, RouteOptions
 
 CODE = "Reverse a linked list of integers in C."
 VERSE = "Write a sonnet on the waves of the sea."
@@ -504,8 +505,6 @@ class TestOrder:
     @pytest.mark.parametrize(
         ("router", "order"),
         [
-            ("", ("poet", "coder", "sage")),
-            ("fallbacks: auto", ("poet", "coder", "sage")),
             ("fallbacks: []", ("poet",)),
             ("fallbacks: [sage, poet, coder]", ("poet", "sage", "coder")),
             ("fallbacks: [sage]", ("poet", "sage")),
@@ -514,16 +513,98 @@ class TestOrder:
     def test_the_chosen_one_then_its_fallbacks(self, decider, router, order):
         made = decider(router)
         decision = made.decide(VERSE, asking())
-        assert decision.ranking[0] == "poet"
-        assert set(made.order(decision)) == set(order)
-        assert made.order(decision)[0] == "poet"
-        if "[" in router:
-            assert made.order(decision) == order
+        assert decision.model == "poet"
+        assert made.order(decision) == order
+
+    @pytest.mark.parametrize("router", ["", "fallbacks: auto"])
+    def test_by_themselves_the_fallbacks_are_the_ranking(self, decider, router):
+        made = decider(router)
+        decision = made.decide(VERSE, asking())
+        assert made.order(decision) == decision.ranking
+        assert sorted(decision.ranking) == ["coder", "poet", "sage"]
 
     def test_who_may_not_answer_is_no_fallback(self, decider):
         made = decider("fallbacks: [sage, coder]")
         decision = made.decide(VERSE, asking(require=("tools",)))
         assert made.order(decision) == ("poet", "coder")
+
+
+class TestRoute:
+    def test_the_decision_is_acted_on(self, decider):
+        made = decider("fallbacks: [sage]")
+        decision = made.decide(VERSE, asking())
+        assert made.route(decision) == Route(decision=decision, order=("poet", "sage"))
+
+    def test_in_shadow_another_answers_alone(self, decider):
+        made = decider()
+        decision = made.decide(VERSE, asking())
+        route = made.route(decision, shadow="coder")
+        assert route == Route(decision=decision, order=("coder",), shadow=True)
+
+    def test_a_model_that_the_call_names_answers_in_shadow_too(self, decider):
+        made = decider()
+        decision = made.decide(VERSE, asking(model="sage"))
+        assert made.route(decision, shadow="coder") == Route(decision=decision, order=("sage",))
+
+
+class TestKeep:
+    @pytest.fixture
+    def values(self, decider):
+        """The summary of a decision for the poet, which held for a turn or a thread."""
+        return decider().decide(VERSE, asking()).summary()
+
+    @pytest.mark.parametrize("sticky", ["turn", "thread"])
+    def test_it_holds(self, decider, embedder, values, sticky):
+        embedder.asked.clear()
+        kept = decider(sticky=sticky).keep(values, CODE, asking())
+        assert (kept.model, kept.id, kept.ranking) == (
+            "poet",
+            values["id"],
+            tuple(values["ranking"]),
+        )
+        assert embedder.asked == []
+
+    def test_each_call_by_itself(self, decider, values):
+        assert decider(sticky="call").keep(values, CODE, asking()) is None
+
+    def test_a_named_model_goes_before_it(self, decider, values):
+        assert decider().keep(values, CODE, asking(model="sage")) is None
+
+    @pytest.mark.parametrize("values", [None, {}, {"model": "poet"}, {"model": 7, "id": []}])
+    def test_what_is_no_summary(self, decider, values):
+        assert decider().keep(values, CODE, asking()) is None
+
+    def test_its_model_may_not_answer_now(self, decider, values):
+        assert decider().keep(values, CODE, asking(allow=("coder",))) is None
+
+    def test_its_ranking_loses_who_may_not_answer_now(self, decider, values):
+        kept = decider().keep(values, CODE, asking(require=("tools",)))
+        assert kept.model == "poet"
+        assert set(kept.ranking) == {"poet", "coder"}
+
+    def test_where_deciding_anew_is_an_error_nothing_is_kept(self, decider, values):
+        assert decider().keep(values, CODE, asking(allow=("nobody",))) is None
+
+
+class TestWarmUp:
+    def test_the_router_is_loaded_and_all_is_made(self, decider):
+        ready, loads, made = decider().router(), [], []
+        decider(load=lambda: loads.append(1) or ready).warm_up(made.append)
+        assert (loads, made) == ([1], ["coder", "poet", "sage"])
+
+    def test_without_anything_to_make_the_router_is_loaded(self, decider):
+        ready, loads = decider().router(), []
+        decider(load=lambda: loads.append(1) or ready).warm_up()
+        assert loads == [1]
+
+    def test_all_that_cannot_be_made_is_told(self, decider):
+        def make(name):
+            if name != "poet":
+                raise PoolError([f"no {name}", f"really no {name}"])
+
+        with pytest.raises(PoolError) as error:
+            decider().warm_up(make)
+        assert error.value.problems == ("no coder", "really no coder", "no sage", "really no sage")
 
 
 class TestEligible:

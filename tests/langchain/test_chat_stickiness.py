@@ -42,6 +42,19 @@ def test_a_fallback_within_a_turn_is_kept():
     assert again["id"] == stamp_of(first)["id"]
 
 
+def test_a_history_that_repeats_a_model_does_not_have_it_asked_again():
+    models = stubs(**{name: {"fails": TimeoutError()} for name in NAMES})
+    values = stamp_of(routed().invoke(CODE)) | {"ranking": ["coder"] * 5 + ["clerk"] * 5}
+    forged = AIMessage("", response_metadata={"knnrouter": values})
+    with pytest.raises(TimeoutError):
+        routed(models).invoke(_loop(forged))
+    assert {name: len(model.seen) for name, model in models.items()} == {
+        "coder": 1,
+        "clerk": 1,
+        "poet": 0,
+    }
+
+
 @pytest.mark.parametrize("how", ["batch", "generate", "stream"])
 def test_it_is_kept_however_the_model_is_called(how):
     chat, first = _failed_first()

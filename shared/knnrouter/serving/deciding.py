@@ -131,7 +131,7 @@ class Decider:
             return None
         if decision.model not in eligible:
             return None
-        ranking = tuple(name for name in decision.ranking if name in eligible)
+        ranking = tuple(name for name in dict.fromkeys(decision.ranking) if name in eligible)
         return replace(decision, ranking=ranking)
 
     def order(self, decision: Decision) -> tuple[str, ...]:

@@ -13,44 +13,27 @@ from collections.abc import (
     Callable,
     Generator,
     Iterator,
-    Mapping,
-    Sequence,
 )
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
-from dataclasses import replace
-from functools import cached_property
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import get_config_list, run_in_executor
-from pydantic import model_validator
 
-from knnrouter import Decision
-from knnrouter.errors import PoolError, QueryError
 from knnrouter.serving import (
     OPTION_IDS,
     Attempts,
-    Gathering,
     Route,
-    RouteOptions,
     abegun,
     begun,
 )
 
 from .deferred import Call
-from .settings import ErrorTypes, RoutingSettings
-from .stamps import last_stamp, traced
+from .planning import Planning
+from .settings import ErrorTypes
+from .stamps import traced
 
 __all__ = ["Dispatching", "is_graph_signal", "only"]
-
-_PLANNED = "__knnrouter_planned__"
-"""Where a batch puts a decision for `invoke`, which takes it out again before a run opens."""
-
-_FAILURES: tuple[type[Exception], ...] = (Exception,)
-"""What reading an input can raise; counters of tokens and messages may be anybody's code."""
-
-_Asked: TypeAlias = tuple[Any, RunnableConfig, Call]
-"""An input, the configuration of its run, and the call."""
 
 
 def is_graph_signal(error: BaseException) -> bool:
@@ -59,28 +42,16 @@ def is_graph_signal(error: BaseException) -> bool:
     return errors is not None and isinstance(error, errors.GraphBubbleUp)
 
 
-class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
+class Dispatching(Planning, RunnableSerializable[Any, Any]):
     """Routes a call, and hands it to what was chosen; `_target` says what that is."""
 
     fallback_on: ErrorTypes = (Exception,)
     """The errors of a model that let the next of the ranking answer. LangGraph's signals and
     mistakes in the setting of the router never do."""
-    shadow: bool = False
-    """Decide and record, but let the pool's default answer."""
-
-    @model_validator(mode="after")
-    def _check_shadow(self) -> Self:
-        if self.shadow:
-            _ = self._shadow_name
-        return self
 
     def _target(self, name: str) -> Runnable[Any, Any]:
         """What answers for a model of the pool."""
         raise NotImplementedError
-
-    def _query(self, given: Any) -> Any:
-        """What of the input is routed."""
-        return given
 
     def _marked(self, output: Any, values: dict[str, Any], call: Call) -> Any:
         """The output with the decision in it, where it has a place for it."""
@@ -228,21 +199,6 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
     async def _atarget(self, name: str) -> Runnable[Any, Any]:
         return await run_in_executor(None, self._target, name)
 
-    def _begun(
-        self, arguments: Mapping[str, Any], config: RunnableConfig | None
-    ) -> tuple[Call, RunnableConfig | None]:
-        """The call, with what a batch decided for it, and the configuration of its parent run."""
-        call, configurable = Call.of(arguments), (config or {}).get("configurable") or {}
-        if config is not None and _PLANNED in configurable:
-            left = {key: value for key, value in configurable.items() if key != _PLANNED}
-            call = replace(call, planned=configurable[_PLANNED])
-            config = {**config, "configurable": left}
-        return call, self._configured(config)
-
-    def _configured(self, config: RunnableConfig | None) -> RunnableConfig | None:
-        """The configuration of the parent run."""
-        return config
-
     def _traced(self, config: RunnableConfig, route: Route, name: str) -> RunnableConfig:
         """The configuration of the call to a model; what was meant for this router ends here."""
         config = traced(config, route.decision, name, shadow=route.shadow)
@@ -286,79 +242,6 @@ class Dispatching(RoutingSettings, RunnableSerializable[Any, Any]):
 
         answer = await self._attempts.aask(route.order, ask)
         return answer.value, route.values(answer)
-
-    async def _aroute(self, given: Any, config: RunnableConfig, call: Call) -> Route:
-        if call.planned is None:
-            call = replace(call, planned=await self._gathering.of((given, config, call)))
-        return self._route(given, config, call)
-
-    @cached_property
-    def _gathering(self) -> Gathering[_Asked, Decision | Exception]:
-        """Decides on all calls that are awaited at the same time together."""
-        return Gathering(self._plans)
-
-    def _route(self, given: Any, config: RunnableConfig, call: Call) -> Route:
-        decision = call.planned or self._plans(((given, config, call),))[0]
-        if isinstance(decision, Exception):
-            raise decision
-        return self.decider.route(decision, shadow=self._shadow_name if self.shadow else None)
-
-    def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
-        return self._options(config, model=call.forced).needing(*call.needs)
-
-    def _planned(
-        self, inputs: Sequence[Any], configs: Sequence[RunnableConfig], call: Call
-    ) -> list[RunnableConfig]:
-        """The configurations with a decision in each, or with the error of deciding."""
-        pairs = zip(inputs, configs, strict=True)
-        plans = self._plans([(given, config, call) for given, config in pairs])
-        return [
-            {**config, "configurable": {**(config.get("configurable") or {}), _PLANNED: plan}}
-            for config, plan in zip(configs, plans, strict=True)
-        ]
-
-    def _plans(self, calls: Sequence[_Asked]) -> list[Decision | Exception]:
-        """For each call the decision, or the error that it must raise."""
-        plans: dict[int, Decision | Exception] = {}
-        left: dict[int, tuple[Any, RouteOptions]] = {}
-        for place, (given, config, call) in enumerate(calls):
-            try:
-                query, options = self._query(given), self._asked(config, call)
-            except _FAILURES as error:
-                plans[place] = error
-                continue
-            kept = self._kept(query, options)
-            if kept is None:
-                left[place] = query, options
-            else:
-                plans[place] = kept
-        queries, asked = [query for query, _ in left.values()], [each for _, each in left.values()]
-        plans.update(zip(left, self.decider.decide_many(queries, asked), strict=True))
-        return [plans[place] for place in range(len(calls))]
-
-    def _kept(self, query: Any, options: RouteOptions) -> Decision | None:
-        """The decision of this user turn, where an answer in the history carries it.
-
-        So no tool loop changes its model, not even after a fallback, and nothing is remembered
-        outside the conversation.
-        """
-        if self.shadow or not isinstance(query, list):
-            return None
-        try:
-            values = last_stamp(query)
-        except QueryError:  # deciding tells it properly
-            return None
-        return self.decider.keep(values, query, options)
-
-    @property
-    def _shadow_name(self) -> str:
-        default = self.pool.router.default
-        if default is None:
-            raise PoolError(
-                "shadow is set, but the pool states no router.default; name the model there that "
-                "answers while decisions are only recorded"
-            )
-        return default
 
 
 async def only(value: Any) -> AsyncIterator[Any]:

@@ -23,7 +23,8 @@ MODULES = {path.stem: path for path in sorted(ADAPTER.glob("*.py"))}
 LAYERS = [
     {"inputs", "deferred", "stamps", "capabilities", "embedder"},
     {"settings"},
-    {"clients", "dispatch", "decision_runnable"},
+    {"clients", "planning", "decision_runnable"},
+    {"dispatch"},
     {"generation", "event_streams", "by_model"},
     {"chat_model", "middleware"},
 ]

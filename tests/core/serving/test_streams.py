@@ -58,10 +58,12 @@ def test_a_later_error_is_the_readers():
 
 def test_closing_closes_the_stream():
     source = Source(1, 2, 3)
-    chunks = begun(source.stream())
+    stream = source.stream()  # held, so that nobody else closes it
+    chunks = begun(stream)
     assert next(chunks) == 1
     chunks.close()
     assert source.log == [1, "closed"]
+    assert list(stream) == []
 
 
 async def test_awaited_chunks():

@@ -78,13 +78,17 @@ class ChatKNNRouter(Generating, EventStreaming):
 
     @model_validator(mode="after")
     def _check_settings(self) -> ChatKNNRouter:
-        for name, why in (
-            ("cache", "caches belong to the models"),
-            ("rate_limiter", "limits belong to the models"),
-            ("disable_streaming", "each model knows whether it streams"),
-        ):
-            if getattr(self, name, None):
-                raise ValueError(f"{name} is set on the router, where it has no effect; {why}")
+        problems = [
+            f"{name} is set on the router, where it has no effect; {why}"
+            for name, why in (
+                ("cache", "set it on the models"),
+                ("rate_limiter", "set it on the models"),
+                ("disable_streaming", "set it on the models, which know whether they stream"),
+            )
+            if getattr(self, name, None)
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property

@@ -121,6 +121,14 @@ from langchain_llmrouter import {names}
 print(" ".join(sorted({{name.split(".")[0] for name in sys.modules}})))
 """
 
+TIMED = """
+import time
+import langchain_core.embeddings, langchain_core.language_models, langchain_core.runnables
+start = time.perf_counter()
+from langchain_llmrouter import {names}
+print(time.perf_counter() - start)
+"""
+
 CHAT = """
 from langchain_core.language_models import FakeListChatModel
 from knnrouter import RecordSet, Router
@@ -151,6 +159,11 @@ class TestInstalled:
         assert {"langchain_core", "knnrouter"} <= loaded
         heavy = {"langchain", "langgraph", "langchain_openai", "torch", "pandas", "sklearn"}
         assert loaded & (heavy | {"transformers", "sentence_transformers", "llama_index"}) == set()
+
+    def test_importing_takes_less_than_a_second_beyond_langchain_core(self):
+        names = [name for name in langchain_llmrouter.__all__ if name != "KNNRouterMiddleware"]
+        code = TIMED.format(names=", ".join(names))
+        assert min(float(run_python(code)) for _ in range(3)) < 1
 
     def test_the_package_alone_loads_nothing(self):
         code = "import langchain_llmrouter; print(*sorted(sys.modules))"

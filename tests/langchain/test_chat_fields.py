@@ -99,6 +99,17 @@ def test_what_belongs_to_the_models_is_refused(field, value):
         routed(**{field: value})
 
 
+def test_all_that_belongs_to_the_models_is_told_at_once():
+    with pytest.raises(ValidationError) as error:
+        routed(cache=True, disable_streaming=True)
+    (told,) = error.value.errors()
+    assert told["msg"] == (
+        "Value error, cache is set on the router, where it has no effect; set it on the models; "
+        "disable_streaming is set on the router, where it has no effect; set it on the models, "
+        "which know whether they stream"
+    )
+
+
 def test_arguments_of_other_chat_models_are_passed_over():
     chat = routed(temperature=0, max_tokens=7, timeout=60, api_key="x", streaming=True)
     assert chat.invoke(CODE).text == f"coder: {CODE}"

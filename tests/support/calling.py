@@ -89,23 +89,6 @@ def astream_events_v3(chat, text, config=None, **arguments):
     return asyncio.run(call())
 
 
-def _astream_events(version, chat, text, config=None, **arguments):
-    async def call():
-        events = chat.astream_events(text, config, version=version, **arguments)
-        kind = "on_chat_model_stream"
-        return _merged([each["data"]["chunk"] async for each in events if each["event"] == kind])
-
-    return asyncio.run(call())
-
-
-def astream_events_v1(chat, text, config=None, **arguments):
-    return _astream_events("v1", chat, text, config, **arguments)
-
-
-def astream_events_v2(chat, text, config=None, **arguments):
-    return _astream_events("v2", chat, text, config, **arguments)
-
-
 ONE_CALL = (
     invoke, ainvoke, stream, astream, generate, agenerate, generate_prompt, agenerate_prompt,
     stream_events_v3, astream_events_v3,

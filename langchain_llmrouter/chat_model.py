@@ -84,6 +84,7 @@ class ChatKNNRouter(Generating, EventStreaming):
                 ("cache", "set it on the models"),
                 ("rate_limiter", "set it on the models"),
                 ("disable_streaming", "set it on the models, which know whether they stream"),
+                ("custom_get_token_ids", "set it on the models, which count their own tokens"),
             )
             if getattr(self, name, None)
         ]

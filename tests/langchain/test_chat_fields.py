@@ -90,6 +90,7 @@ def test_models_may_be_given_by_alias():
         ("rate_limiter", InMemoryRateLimiter()),
         ("disable_streaming", True),
         ("disable_streaming", "tool_calling"),
+        ("custom_get_token_ids", str.split),
     ],
 )
 def test_what_belongs_to_the_models_is_refused(field, value):

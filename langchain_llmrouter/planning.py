@@ -53,7 +53,9 @@ class Planning(RoutingSettings):
         call, configurable = Call.of(arguments), (config or {}).get("configurable") or {}
         if config is not None and _PLANNED in configurable:
             left = {key: value for key, value in configurable.items() if key != _PLANNED}
-            call = replace(call, planned=configurable[_PLANNED])
+            planned = configurable[_PLANNED]
+            if isinstance(planned, Decision | Exception):  # else no batch of this router put it
+                call = replace(call, planned=planned)
             config = {**config, "configurable": left}
         return call, self._configured(config)
 

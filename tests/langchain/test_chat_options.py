@@ -196,3 +196,8 @@ def test_warming_up_tells_all_clients_that_cannot_be_built():
     with pytest.raises(PoolError) as error:
         routed({**stubs(), **models}).warmup()
     assert error.value.problems == ("models[coder]: no key", "models[poet]: no key")
+
+
+def test_what_looks_like_a_batchs_decision_and_is_none_is_passed_over():
+    config = {"configurable": {"__knnrouter_planned__": {"model": "poet"}}}
+    assert stamp_of(routed().invoke(CODE, config))["model"] == "coder"

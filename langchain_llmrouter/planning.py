@@ -11,8 +11,8 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import model_validator
 
 from knnrouter import Decision
-from knnrouter.errors import PoolError, QueryError
-from knnrouter.serving import Gathering, Route, RouteOptions
+from knnrouter.errors import QueryError
+from knnrouter.serving import Gathering, Route, RouteOptions, shadow_default
 
 from .deferred import Call
 from .settings import RoutingSettings
@@ -39,7 +39,7 @@ class Planning(RoutingSettings):
     @model_validator(mode="after")
     def _check_shadow(self) -> Self:
         if self.shadow:
-            _ = self._shadow_name
+            shadow_default(self.pool)
         return self
 
     def _query(self, given: Any) -> Any:
@@ -77,7 +77,8 @@ class Planning(RoutingSettings):
         decision = call.planned or self._plans(((given, config, call),))[0]
         if isinstance(decision, Exception):
             raise decision
-        return self.decider.route(decision, shadow=self._shadow_name if self.shadow else None)
+        shadow = shadow_default(self.pool) if self.shadow else None
+        return self.decider.route(decision, shadow=shadow)
 
     def _asked(self, config: RunnableConfig, call: Call) -> RouteOptions:
         return self._options(config, model=call.forced).needing(*call.needs)
@@ -125,13 +126,3 @@ class Planning(RoutingSettings):
         except QueryError:  # deciding tells it properly
             return None
         return self.decider.keep(values, query, options)
-
-    @property
-    def _shadow_name(self) -> str:
-        default = self.pool.router.default
-        if default is None:
-            raise PoolError(
-                "shadow is set, but the pool states no router.default; name the model there that "
-                "answers while decisions are only recorded"
-            )
-        return default

@@ -19,17 +19,16 @@ from pydantic import (
     ValidationInfo,
 )
 
-from knnrouter import Router, policies
-from knnrouter.errors import KnnRouterError, PolicyError
+from knnrouter.errors import KnnRouterError
 from knnrouter.pool import ModelPool
 from knnrouter.serving import (
     OPTION_IDS,
     Decider,
-    Lazy,
     LazyRouter,
     RouteOptions,
     by_pool_name,
-    loaded,
+    checked_policy,
+    checked_router,
     options_of,
 )
 from knnrouter.text import Sticky
@@ -47,23 +46,6 @@ _DESCRIPTIONS = {
 }
 
 
-def _checked_router(router: object) -> object:
-    if isinstance(router, Router | LazyRouter):
-        return router
-    raise TypeError(
-        f"router is a {type(router).__name__}; give a knnrouter.Router, or use from_yaml(path) for "
-        "a pool.yaml"
-    )
-
-
-def _checked_policy(policy: object) -> object:
-    if isinstance(policy, str):
-        policies.parse(policy)
-    elif policy is not None and not callable(policy):
-        raise PolicyError(f"policy is {policy!r:.80}; give a policy or its text")
-    return policy
-
-
 def _alone_too(value: object) -> object:
     """One name or type counts as a tuple of one."""
     return (value,) if isinstance(value, str | type) else value
@@ -76,7 +58,7 @@ def _by_pool_name(given: Mapping[str, Any], info: ValidationInfo) -> Mapping[str
     return by_pool_name(router.pool, given, what=info.field_name or "models")
 
 
-RouterField = Annotated[Any, BeforeValidator(_checked_router)]
+RouterField = Annotated[Any, BeforeValidator(checked_router)]
 """A `Router`, or one that loads itself when it is needed."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
@@ -99,7 +81,7 @@ class RoutingSettings(BaseModel):
 
     router: RouterField = Field(repr=False, exclude=True)
     """A `knnrouter.Router`. `from_yaml` puts one here that loads when it is first needed."""
-    policy: Annotated[Any, BeforeValidator(_checked_policy)] = None
+    policy: Annotated[Any, BeforeValidator(checked_policy)] = None
     """A policy or its text, instead of the pool's."""
     allow: Names | None = None
     """Names of the models that may answer; None: all that are enabled."""
@@ -181,16 +163,7 @@ class RoutingSettings(BaseModel):
         router = self.router
         stated = isinstance(router, LazyRouter) or router.lineup.stated
         pool = with_abilities(self.pool, self._clients(), stated=stated)
-        tokens = self.count_tokens
-        if tokens is None and isinstance(router, Router):
-            tokens = router.lineup.count_tokens
-        ready = Lazy(lambda: loaded(router).with_abilities(pool, count_tokens=tokens))
-        return Decider(
-            router=ready.get,
-            pool=pool,
-            sticky=self.sticky or pool.router.sticky,
-            count_tokens=tokens,
-        )
+        return Decider.of(router, pool, sticky=self.sticky, count_tokens=self.count_tokens)
 
     def _clients(self) -> Mapping[str, Any]:
         """The models that will answer, by name, where the surface has them."""

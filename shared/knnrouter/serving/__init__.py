@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .abilities import completed
 from .attempts import Answer, Attempts, Failure
+from .checks import checked_policy, checked_router, shadow_default
 from .clients import ClientSettings, client_settings
 from .deciding import Decider
 from .gathering import Gathering
@@ -18,6 +19,7 @@ from .naming import by_pool_name
 from .options import OPTION_IDS, RouteOptions, options_of
 from .routes import KEY, Route, facts, stamp
 from .streams import abegun, begun
+from .turns import Turns
 
 __all__ = [
     "KEY",
@@ -32,13 +34,17 @@ __all__ = [
     "LazyRouter",
     "Route",
     "RouteOptions",
+    "Turns",
     "abegun",
     "begun",
     "by_pool_name",
+    "checked_policy",
+    "checked_router",
     "client_settings",
     "completed",
     "facts",
     "loaded",
     "options_of",
+    "shadow_default",
     "stamp",
 ]

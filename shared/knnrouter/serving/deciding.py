@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from knnrouter.decision import Decision
 from knnrouter.errors import (
@@ -23,6 +23,7 @@ from knnrouter.pool import ModelPool, count_tokens
 from knnrouter.router import Router
 from knnrouter.text import Sticky, read_query, routed_part
 
+from .lazy import Lazy, LazyRouter, loaded
 from .options import RouteOptions
 from .routes import Route
 
@@ -35,6 +36,9 @@ _MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
 
 _FAILURES: tuple[type[Exception], ...] = (Exception,)
 """All else that can go wrong: embedders, counters and policies may be anybody's code."""
+
+_Pair: TypeAlias = tuple[object, object]
+"""A query, and all that the model will read."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +68,33 @@ class Decider:
     count_tokens: CountTokens | None = None
     """Counts the tokens of a prompt; None estimates them from the bytes."""
 
+    @classmethod
+    def of(
+        cls,
+        source: Router | LazyRouter,
+        pool: ModelPool,
+        *,
+        sticky: Sticky | None = None,
+        count_tokens: CountTokens | None = None,
+    ) -> Decider:
+        """The decider of a router, which is loaded when it is first needed.
+
+        Args:
+            source: The router.
+            pool: Its pool, with what the models can do; see `completed`.
+            sticky: How long a choice holds; None: as the pool says.
+            count_tokens: Counts the tokens of a prompt; None: the router's way.
+        """
+        if count_tokens is None and isinstance(source, Router):
+            count_tokens = source.lineup.count_tokens
+        ready = Lazy(lambda: loaded(source).with_abilities(pool, count_tokens=count_tokens))
+        return cls(
+            router=ready.get,
+            pool=pool,
+            sticky=sticky or pool.router.sticky,
+            count_tokens=count_tokens,
+        )
+
     def decide(self, query: object, options: RouteOptions) -> Decision:
         """Choose the model for one query.
 
@@ -77,34 +108,43 @@ class Decider:
             UnknownModelError: `options` names a model that the pool does not have.
             KnnRouterError: Routing failed, and the pool names no default.
         """
-        decided = self._together((query,), options)[0]
+        decided = self._together(((query, query),), options)[0]
         if isinstance(decided, Exception):
             raise decided
         return decided
 
     def decide_many(
-        self, queries: Sequence[object], options: Sequence[RouteOptions]
+        self,
+        queries: Sequence[object],
+        options: Sequence[RouteOptions],
+        *,
+        prompts: Sequence[object] | None = None,
     ) -> list[Decision | Exception]:
         """Choose for many queries, with one embedding and one search for those of equal options.
 
         Args:
             queries: As for `decide`, `n` of them.
             options: As for `decide`, one for each query.
+            prompts: All that the model will read for each query, where that is more than the
+                query and what its stickiness leaves out; None: the queries.
 
         Returns:
             For each query the decision, or the error that `decide` raises.
 
         Raises:
-            ValueError: There are more or fewer options than queries.
+            ValueError: There are more or fewer options or prompts than queries.
         """
-        if len(queries) != len(options):
-            raise ValueError(
-                f"{len(options)} options for {len(queries)} queries; give one for each query"
-            )
+        prompts = queries if prompts is None else prompts
+        for what, given in (("options", options), ("prompts", prompts)):
+            if len(given) != len(queries):
+                raise ValueError(
+                    f"{len(given)} {what} for {len(queries)} queries; give one for each query"
+                )
+        pairs = list(zip(queries, prompts, strict=True))
         decided: dict[int, Decision | Exception] = {}
         for places, asked in _alike(options):
-            given = [queries[place] for place in places]
-            decided.update(zip(places, self._together(given, asked), strict=True))
+            together = self._together([pairs[place] for place in places], asked)
+            decided.update(zip(places, together, strict=True))
         return [decided[place] for place in range(len(queries))]
 
     def keep(
@@ -199,19 +239,19 @@ class Decider:
         )
 
     def _together(
-        self, queries: Sequence[object], options: RouteOptions
+        self, queries: Sequence[_Pair], options: RouteOptions
     ) -> list[Decision | Exception]:
         """For each query the decision, or the error that is raised."""
         if options.model is not None:
-            return [self._forced(query, options) for query in queries]
+            return [self._forced(prompt, options) for _, prompt in queries]
         try:
             router = self.router()
         except _FAILURES as error:
-            return [self._despite(error, query, options) for query in queries]
+            return [self._despite(error, prompt, options) for _, prompt in queries]
         return self._routed(router, queries, options)
 
     def _routed(
-        self, router: Router, queries: Sequence[object], options: RouteOptions
+        self, router: Router, queries: Sequence[_Pair], options: RouteOptions
     ) -> list[Decision | Exception]:
         """The same, once the router is there.
 
@@ -223,13 +263,13 @@ class Decider:
         except _FAILURES as error:
             failed = error
         if len(queries) == 1 or self._is_down(router, queries, options, failed):
-            return [self._despite(failed, query, options) for query in queries]
+            return [self._despite(failed, prompt, options) for _, prompt in queries]
         middle = len(queries) // 2
         halves = queries[:middle], queries[middle:]
         return [each for half in halves for each in self._routed(router, half, options)]
 
     def _is_down(
-        self, router: Router, queries: Sequence[object], options: RouteOptions, failed: Exception
+        self, router: Router, queries: Sequence[_Pair], options: RouteOptions, failed: Exception
     ) -> bool:
         """Whether what failed would fail for any query."""
         if isinstance(failed, KnnRouterError) or len(queries) < 3:
@@ -245,11 +285,11 @@ class Decider:
         return True
 
     def _decisions(
-        self, router: Router, queries: Sequence[object], options: RouteOptions
+        self, router: Router, queries: Sequence[_Pair], options: RouteOptions
     ) -> list[Decision]:
         return router.route_many(
-            [routed_part(query, self.sticky) for query in queries],
-            prompts=queries,
+            [routed_part(query, self.sticky) for query, _ in queries],
+            prompts=[prompt for _, prompt in queries],
             policy=options.policy,
             allow=options.allow,
             require=options.require,

@@ -1,0 +1,60 @@
+"""Checks of what the surfaces of every framework are made with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from knnrouter import policies
+from knnrouter.errors import PolicyError, PoolError
+from knnrouter.pool import ModelPool
+from knnrouter.router import Router
+
+from .lazy import LazyRouter
+
+__all__ = ["checked_policy", "checked_router", "shadow_default"]
+
+
+def checked_router(router: Any) -> Router | LazyRouter:  # noqa: ANN401 # whatever users give
+    """The router itself, if it is one.
+
+    Raises:
+        TypeError: It is something else, such as a path; what that holds is not shown.
+    """
+    if isinstance(router, Router | LazyRouter):
+        return router
+    raise TypeError(
+        f"router is a {type(router).__name__}; give a knnrouter.Router, or use from_yaml(path) for "
+        "a pool.yaml"
+    )
+
+
+def checked_policy(policy: Any) -> Any:  # noqa: ANN401 # as above
+    """A policy or its text as it is, if it is one; None stays.
+
+    Raises:
+        PolicyError: It is none.
+    """
+    if isinstance(policy, str):
+        policies.parse(policy)
+    elif policy is not None and not callable(policy):
+        raise PolicyError(f"policy is {policy!r:.80}; give a policy or its text")
+    return policy
+
+
+def shadow_default(pool: ModelPool) -> str:
+    """Who answers in shadow: the pool's default.
+
+    Raises:
+        PoolError: The pool states none.
+
+    Example:
+        >>> shadow_default(ModelPool.from_text("{router: {default: a}, models: [{name: a}]}"))
+        'a'
+    """
+    default = pool.router.default
+    if default is None:
+        raise PoolError(
+            "shadow is set, but the pool states no router.default; name the model there that "
+            "answers while decisions are only recorded"
+        )
+    return default

@@ -453,7 +453,7 @@ class KNNRouterLLM(FunctionCallingLLM):
 
     def _prompted(self, prompt: BasePromptTemplate, values: Mapping[str, Any], *needs: str) -> Call:
         messages = prompt.format_messages(llm=self, **values)
-        asked = values.get("query_str")
+        asked = {**prompt.kwargs, **values}.get("query_str")  # synthesizers fill it in beforehand
         query = asked if isinstance(asked, str) and asked.strip() else messages
         return Call.of(query, {}, prompt=messages, needs=needs)
 

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from knnrouter.decision import Decision
 from knnrouter.errors import (
@@ -27,18 +27,25 @@ from .lazy import Lazy, LazyRouter, loaded
 from .options import RouteOptions
 from .routes import Route
 
-__all__ = ["Decider"]
+__all__ = ["MISTAKES", "Decider"]
 
 logger = logging.getLogger(__name__)
 
-_MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
+MISTAKES = (PoolError, PolicyError, UnknownModelError, MissingExtraError)
 """Errors of the one who set the router up: a default that answered would hide them."""
 
 _FAILURES: tuple[type[Exception], ...] = (Exception,)
 """All else that can go wrong: embedders, counters and policies may be anybody's code."""
 
-_Pair: TypeAlias = tuple[object, object]
-"""A query, and all that the model will read."""
+
+class _Asked(NamedTuple):
+    """One query."""
+
+    query: object
+    prompt: object
+    """All that the model will read."""
+    vector: Sequence[float] | None = None
+    """The query's row, where it is known."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +115,7 @@ class Decider:
             UnknownModelError: `options` names a model that the pool does not have.
             KnnRouterError: Routing failed, and the pool names no default.
         """
-        decided = self._together(((query, query),), options)[0]
+        decided = self._together((_Asked(query, query),), options)[0]
         if isinstance(decided, Exception):
             raise decided
         return decided
@@ -119,6 +126,7 @@ class Decider:
         options: Sequence[RouteOptions],
         *,
         prompts: Sequence[object] | None = None,
+        vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[Decision | Exception]:
         """Choose for many queries, with one embedding and one search for those of equal options.
 
@@ -127,23 +135,25 @@ class Decider:
             options: As for `decide`, one for each query.
             prompts: All that the model will read for each query, where that is more than the
                 query and what its stickiness leaves out; None: the queries.
+            vectors: As for `Router.route_many`.
 
         Returns:
             For each query the decision, or the error that `decide` raises.
 
         Raises:
-            ValueError: There are more or fewer options or prompts than queries.
+            ValueError: There are more or fewer options, prompts or vectors than queries.
         """
         prompts = queries if prompts is None else prompts
-        for what, given in (("options", options), ("prompts", prompts)):
+        vectors = [None] * len(queries) if vectors is None else vectors
+        for what, given in (("options", options), ("prompts", prompts), ("vectors", vectors)):
             if len(given) != len(queries):
                 raise ValueError(
                     f"{len(given)} {what} for {len(queries)} queries; give one for each query"
                 )
-        pairs = list(zip(queries, prompts, strict=True))
+        all_asked = [_Asked(*each) for each in zip(queries, prompts, vectors, strict=True)]
         decided: dict[int, Decision | Exception] = {}
         for places, asked in _alike(options):
-            together = self._together([pairs[place] for place in places], asked)
+            together = self._together([all_asked[place] for place in places], asked)
             decided.update(zip(places, together, strict=True))
         return [decided[place] for place in range(len(queries))]
 
@@ -169,8 +179,8 @@ class Decider:
             eligible = self.eligible(query, options)
         except _FAILURES:  # a stranger's summary; or what deciding anew tells properly
             return None
-        if decision.model not in eligible:
-            return None
+        if decision.model not in eligible or not set(decision.ranking) <= set(self.pool.names):
+            return None  # may not answer now; or another router decided
         ranking = tuple(name for name in dict.fromkeys(decision.ranking) if name in eligible)
         return replace(decision, ranking=ranking)
 
@@ -239,19 +249,19 @@ class Decider:
         )
 
     def _together(
-        self, queries: Sequence[_Pair], options: RouteOptions
+        self, queries: Sequence[_Asked], options: RouteOptions
     ) -> list[Decision | Exception]:
         """For each query the decision, or the error that is raised."""
         if options.model is not None:
-            return [self._forced(prompt, options) for _, prompt in queries]
+            return [self._forced(asked.prompt, options) for asked in queries]
         try:
             router = self.router()
         except _FAILURES as error:
-            return [self._despite(error, prompt, options) for _, prompt in queries]
+            return [self._despite(error, asked.prompt, options) for asked in queries]
         return self._routed(router, queries, options)
 
     def _routed(
-        self, router: Router, queries: Sequence[_Pair], options: RouteOptions
+        self, router: Router, queries: Sequence[_Asked], options: RouteOptions
     ) -> list[Decision | Exception]:
         """The same, once the router is there.
 
@@ -263,13 +273,13 @@ class Decider:
         except _FAILURES as error:
             failed = error
         if len(queries) == 1 or self._is_down(router, queries, options, failed):
-            return [self._despite(failed, prompt, options) for _, prompt in queries]
+            return [self._despite(failed, asked.prompt, options) for asked in queries]
         middle = len(queries) // 2
         halves = queries[:middle], queries[middle:]
         return [each for half in halves for each in self._routed(router, half, options)]
 
     def _is_down(
-        self, router: Router, queries: Sequence[_Pair], options: RouteOptions, failed: Exception
+        self, router: Router, queries: Sequence[_Asked], options: RouteOptions, failed: Exception
     ) -> bool:
         """Whether what failed would fail for any query."""
         if isinstance(failed, KnnRouterError) or len(queries) < 3:
@@ -285,11 +295,12 @@ class Decider:
         return True
 
     def _decisions(
-        self, router: Router, queries: Sequence[_Pair], options: RouteOptions
+        self, router: Router, queries: Sequence[_Asked], options: RouteOptions
     ) -> list[Decision]:
         return router.route_many(
-            [routed_part(query, self.sticky) for query, _ in queries],
-            prompts=[prompt for _, prompt in queries],
+            [routed_part(asked.query, self.sticky) for asked in queries],
+            prompts=[asked.prompt for asked in queries],
+            vectors=[asked.vector for asked in queries],
             policy=options.policy,
             allow=options.allow,
             require=options.require,
@@ -299,7 +310,7 @@ class Decider:
     def _forced(self, query: object, options: RouteOptions) -> Decision | Exception:
         try:
             named = self._eligible_at_least(query, options)
-        except _MISTAKES as mistake:
+        except MISTAKES as mistake:
             return mistake
         return _unvoted(named, reason="the caller named it", code="forced", policy="forced")
 
@@ -308,11 +319,11 @@ class Decider:
     ) -> Decision | Exception:
         """What holds although routing failed: the default's answer, or the error."""
         default = self.pool.router.default
-        if default is None or isinstance(error, _MISTAKES):
+        if default is None or isinstance(error, MISTAKES):
             return error
         try:
             eligible = self._eligible_at_least(query, options)
-        except _MISTAKES as mistake:
+        except MISTAKES as mistake:
             return mistake
         kind = type(error).__name__
         chosen = default if default in eligible else eligible[0]
@@ -327,7 +338,7 @@ class Decider:
         """`eligible`, as far as the query can be read and its tokens be counted."""
         try:
             return self.eligible(query, options)
-        except _MISTAKES:
+        except MISTAKES:
             raise
         except QueryError:  # nothing is known of what cannot be read
             return self._eligible(options, None)

@@ -574,6 +574,10 @@ class TestKeep:
     def test_what_is_no_summary(self, decider, values):
         assert decider().keep(values, CODE, asking()) is None
 
+    def test_another_router_decided(self, decider, values):
+        foreign = values | {"ranking": [*values["ranking"], "somebody"]}
+        assert decider().keep(foreign, CODE, asking()) is None
+
     def test_its_model_may_not_answer_now(self, decider, values):
         assert decider().keep(values, CODE, asking(allow=("coder",))) is None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,11 @@ from .explain import Explanation, explain
 from .index import FaissIndex
 from .lineup import CountTokens, Lineup
 from .policies import Policy
-from .vectors import Progress, query_vectors
+from .vectors import Progress, Row, query_vectors, rows_of
 
 __all__ = ["Router"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,6 +245,7 @@ class Router:
         query: object,
         *,
         prompt: object = None,
+        vector: Row | None = None,
         policy: str | Policy | None = None,
         allow: Collection[str] | None = None,
         require: Collection[str] = (),
@@ -254,6 +257,8 @@ class Router:
             query: A text, a chat history, or anything `text.routing_text` takes.
             prompt: All that the model will read, where that is more than the query: who may
                 answer depends on it, the choice among them does not. None: the query.
+            vector: The unit row that the embedder has for the query's routing text, shape (d,),
+                where it is known already; None: it is embedded.
             policy: A policy or its text, instead of the router's; the pool's `min_similarity`
                 holds for it too.
             allow: Names of the pool that may answer; None: all that are enabled.
@@ -268,10 +273,11 @@ class Router:
             QueryError: The query's shape is not understood.
             PolicyError: The policy is unknown, wrongly set, or cannot choose.
             UnknownModelError: `allow` or the policy names a model that is not in the pool.
+            EmbedderError: `vector` is no unit row of the embedder's length.
         """
         prompts = None if prompt is None else (prompt,)
         (decision,) = self._decisions(
-            (query,), prompts, policy, allow=allow, require=require, tags=tags
+            (query,), prompts, (vector,), policy, allow=allow, require=require, tags=tags
         )
         return decision
 
@@ -280,6 +286,7 @@ class Router:
         queries: Iterable[object],
         *,
         prompts: Iterable[object] | None = None,
+        vectors: Iterable[Row | None] | None = None,
         policy: str | Policy | None = None,
         allow: Collection[str] | None = None,
         require: Collection[str] = (),
@@ -290,23 +297,21 @@ class Router:
         Args:
             queries: As for `route`, several.
             prompts: As for `route`, one for each query.
+            vectors: As for `route`, one for each query; None for those that are to be embedded.
             policy: As for `route`.
             allow: As for `route`.
             require: As for `route`.
             tags: As for `route`.
 
         Raises:
-            ValueError: There are more or fewer prompts than queries.
+            ValueError: There are more or fewer prompts or vectors than queries.
         """
         if isinstance(queries, str) or isinstance(prompts, str):
             raise TypeError("route_many takes several queries; for one text use route")
         given = tuple(queries)
-        whole = None if prompts is None else tuple(prompts)
-        if whole is not None and len(whole) != len(given):
-            raise ValueError(
-                f"{len(whole)} prompts for {len(given)} queries; give one for each, or none at all"
-            )
-        return self._decisions(given, whole, policy, allow=allow, require=require, tags=tags)
+        whole = _one_each("prompts", prompts, given)
+        rows = _one_each("vectors", vectors, given) or (None,) * len(given)
+        return self._decisions(given, whole, rows, policy, allow=allow, require=require, tags=tags)
 
     def estimate(self, queries: Iterable[object]) -> Estimates:
         """What to expect of every model, of the records and of the pool, on each query.
@@ -367,6 +372,7 @@ class Router:
         self,
         given: Sequence[object],
         prompts: Sequence[object] | None,
+        vectors: Sequence[Row | None],
         policy: str | Policy | None,
         *,
         allow: Collection[str] | None,
@@ -387,19 +393,24 @@ class Router:
             )
             for query, one, prompt in zip(read, given, prompts, strict=True)
         ]
-        looked_up = self._look_up(read, given)
+        looked_up = self._look_up(read, given, vectors)
         share = max(len(given), 1) / 1e3
         return [
             chooser.decision(looked_up, row, eligible[row], (time.perf_counter() - start) / share)
             for row in range(len(given))
         ]
 
-    def _look_up(self, read: Sequence[Query], given: Sequence[object]) -> LookedUp:
+    def _look_up(
+        self,
+        read: Sequence[Query],
+        given: Sequence[object],
+        vectors: Sequence[Row | None] = (),
+    ) -> LookedUp:
         """One embedding batch and one search for all queries."""
         texts, notes = _clipped(read, self.embedder)
-        vectors = self.embedder.embed(texts)
-        near = self.evidence.index.search(vectors, self.estimator.neighbors)
-        found = self.estimator.estimate(vectors, near)
+        rows = rows_of(texts, self.embedder, vectors)
+        near = self.evidence.index.search(rows, self.estimator.neighbors)
+        found = self.estimator.estimate(rows, near)
         pairs = zip(read, given, strict=True)
         tokens = [self.lineup.prompt_tokens(query, one) for query, one in pairs]
         return LookedUp(
@@ -423,6 +434,17 @@ class Router:
 
 def _read(given: Sequence[object]) -> list[Query]:
     return [read_query(query) for query in given]
+
+
+def _one_each(
+    what: str, values: Iterable[T] | None, queries: Sequence[object]
+) -> tuple[T, ...] | None:
+    found = None if values is None else tuple(values)
+    if found is not None and len(found) != len(queries):
+        raise ValueError(
+            f"{len(found)} {what} for {len(queries)} queries; give one for each, or none at all"
+        )
+    return found
 
 
 def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -1,8 +1,9 @@
-"""The unit row of every record: its own vector where it keeps one, else its embedded text."""
+"""Unit rows, of records and of queries: the vector where it is known, else the embedded text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,15 @@ from knnrouter.records import RecordSet
 from knnrouter.text import read_query
 
 from .embedders import Embedder, checked_rows
-from .errors import EmbedderMismatchError, RecordsError
+from .errors import EmbedderError, EmbedderMismatchError, RecordsError
 
-__all__ = ["Progress", "query_vectors"]
+__all__ = ["Progress", "Row", "query_vectors", "rows_of"]
 
 Progress = Callable[[str, int, int], None]
 """Is told the stage ("embed", "index", "fit"), how many of its steps are done, and of how many."""
+
+Row: TypeAlias = Sequence[float] | NDArray[np.floating]
+"""What an embedder has for one text, shape (d,)."""
 
 _BATCH = 1024
 """How many texts are embedded at a time."""
@@ -56,6 +60,52 @@ def query_vectors(
     if progress is not None:
         progress("embed", len(texts), len(texts))
     return rows
+
+
+def rows_of(
+    texts: Sequence[str], embedder: Embedder, vectors: Sequence[Row | None] = ()
+) -> NDArray[np.float32]:
+    """The unit rows of queries: those that are known, and the others embedded in one batch.
+
+    Args:
+        texts: `n` texts.
+        embedder: Turns texts into unit rows.
+        vectors: For each text its unit row, or None; nothing where none is known.
+
+    Returns:
+        Unit rows, shape (n, d).
+
+    Raises:
+        EmbedderError: A vector is no row of `d` finite numbers, of norm 1 or 0.
+
+    Example:
+        >>> from knnrouter.embedders import FunctionEmbedder
+        >>> lengths = FunctionEmbedder(lambda texts: [[len(text), 0] for text in texts], 2, "len-2")
+        >>> rows_of(["abc", "Why?"], lengths, [None, [0.0, 1.0]])
+        array([[1., 0.],
+               [0., 1.]], dtype=float32)
+    """
+    known = {place: row for place, row in enumerate(vectors) if row is not None}
+    if not known:
+        return embedder.embed(texts)
+    rows = np.empty((len(texts), embedder.dim), np.float32)
+    for place, row in known.items():
+        rows[place] = _unit_row(row, embedder, f"vectors[{place}]")
+    left = [place for place in range(len(texts)) if place not in known]
+    if left:
+        rows[left] = embedder.embed([texts[place] for place in left])
+    return rows
+
+
+def _unit_row(row: Row, embedder: Embedder, source: str) -> NDArray[np.float32]:
+    found = np.asarray(row)
+    if found.shape != (embedder.dim,):
+        raise EmbedderError(
+            f"{source} has shape {found.shape}; it must be ({embedder.dim},), a row of "
+            f"{embedder.id!r}: give what that embedder has for the query, or leave it out"
+        )
+    (unit,) = checked_rows(found[None], count=1, dim=embedder.dim, source=source)
+    return np.asarray(unit)
 
 
 def _check_texts(records: RecordSet, embedder: Embedder) -> None:

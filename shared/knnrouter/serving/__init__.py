@@ -2,17 +2,18 @@
 
 Load once and late (`Lazy`), decide with stickiness and a default that stands in (`Decider`), ask
 the chosen model and then the next in the ranking (`Attempts`, `begun` for streams), tell the
-decision in answers and traces (`Route`, `facts`), and the settings of a client with its key
-(`client_settings`).
+decision in answers and traces (`Route`, `facts`), the settings of a client with its key
+(`client_settings`), and embed with a framework's embeddings (`ServiceEmbedder`).
 """
 
 from __future__ import annotations
 
 from .abilities import completed
 from .attempts import Answer, Attempts, Failure
-from .checks import checked_policy, checked_router, shadow_default
-from .clients import ClientSettings, client_settings
-from .deciding import Decider
+from .checks import check_spelling, checked_policy, checked_router, shadow_default
+from .clients import ClientSettings, client_settings, refusal_of
+from .deciding import MISTAKES, Decider
+from .embedding import ServiceEmbedder, stated_id
 from .gathering import Gathering
 from .lazy import Lazy, LazyRouter, loaded
 from .naming import by_pool_name
@@ -23,6 +24,7 @@ from .turns import Turns
 
 __all__ = [
     "KEY",
+    "MISTAKES",
     "OPTION_IDS",
     "Answer",
     "Attempts",
@@ -34,10 +36,12 @@ __all__ = [
     "LazyRouter",
     "Route",
     "RouteOptions",
+    "ServiceEmbedder",
     "Turns",
     "abegun",
     "begun",
     "by_pool_name",
+    "check_spelling",
     "checked_policy",
     "checked_router",
     "client_settings",
@@ -45,6 +49,8 @@ __all__ = [
     "facts",
     "loaded",
     "options_of",
+    "refusal_of",
     "shadow_default",
     "stamp",
+    "stated_id",
 ]

@@ -22,6 +22,7 @@ from knnrouter.lineup import CountTokens
 from knnrouter.pool import ModelPool, count_tokens
 from knnrouter.router import Router
 from knnrouter.text import Sticky, read_query, routed_part
+from knnrouter.vectors import Row
 
 from .lazy import Lazy, LazyRouter, loaded
 from .options import RouteOptions
@@ -44,7 +45,7 @@ class _Asked(NamedTuple):
     query: object
     prompt: object
     """All that the model will read."""
-    vector: Sequence[float] | None = None
+    vector: Row | None = None
     """The query's row, where it is known."""
 
 
@@ -126,7 +127,7 @@ class Decider:
         options: Sequence[RouteOptions],
         *,
         prompts: Sequence[object] | None = None,
-        vectors: Sequence[Sequence[float] | None] | None = None,
+        vectors: Sequence[Row | None] | None = None,
     ) -> list[Decision | Exception]:
         """Choose for many queries, with one embedding and one search for those of equal options.
 

@@ -255,7 +255,12 @@ def _said(conversation: Conversation, turns: Turns) -> tuple[str, QueryKind, tup
 
 def _asked(users: list[int], turns: Sequence[Turn]) -> list[int]:
     """The places of the user turns that a person wrote; of all user turns where nobody did."""
-    return [place for place in users if not _is_harness_only(turns[place])] or users
+    asked = [
+        place
+        for place in users
+        if not _is_harness_only(turns[place]) and not _is_observation(place, turns)
+    ]
+    return asked or users
 
 
 def _joined(turns: Sequence[Turn]) -> str:
@@ -271,3 +276,13 @@ def _kind(text: str, turns: Sequence[Turn]) -> QueryKind:
 
 def _is_harness_only(turn: Turn) -> bool:
     return bool(turn.text.strip()) and not turn.has_image and not without_harness_blocks(turn.text)
+
+
+def _is_observation(place: int, turns: Sequence[Turn]) -> bool:
+    """Whether a user turn is a tool's result, as agents of the ReAct kind write it into text."""
+    return (
+        place > 0
+        and turns[place].text.startswith("Observation:")
+        and turns[place - 1].role == "assistant"
+        and re.search(r"^Action:", turns[place - 1].text, re.MULTILINE) is not None
+    )

@@ -265,6 +265,27 @@ def test_a_turn_of_harness_text_alone_is_not_the_users():
     assert query.notes == ("skipped 1 user turn(s) of harness text alone",)
 
 
+REACT = "Thought: I look it up.\nAction: weather\nAction Input: {'city': 'Oslo'}"
+
+
+def test_what_an_agent_of_text_observes_is_not_the_users():
+    loop = [user(ASK), assistant(REACT), user("Observation: int i;")]
+    assert routing_text(loop) == ASK
+    assert routed_part(loop, "turn") == loop[:1]
+    assert routing_text([*loop, assistant("Rain."), user("Reverse this text.")]) != ASK
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("What do you see?", "Observation: blue sky, calm sea, two gulls, one red boat."),
+        (REACT, "My observation: blue sky, calm sea, two gulls, one red boat."),
+    ],
+)
+def test_what_a_user_observes_is_the_users(before, said):
+    assert routing_text([user(ASK), assistant(before), user(said)]) == said
+
+
 def test_harness_text_alone_is_routed_on_where_there_is_nothing_else():
     noise = "<environment_details>12:00</environment_details>"
     assert routing_text([user(noise)]) == noise

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import BeforeValidator, SecretStr, ValidationError
+from pydantic import BeforeValidator, SecretStr
 
 from knnrouter.errors import MissingExtraError, PoolError
 from knnrouter.pool import ModelPool, ModelSpec
-from knnrouter.serving import ClientSettings, Lazy, client_settings
+from knnrouter.serving import ClientSettings, Lazy, client_settings, refusal_of
 
 from .settings import ByPoolName
 
@@ -120,11 +120,8 @@ def _made(settings: ClientSettings) -> BaseChatModel | str:
         model: BaseChatModel = init_chat_model(
             settings.model, model_provider=settings.provider, **arguments
         )
-    except ValidationError as error:
-        listed = error.errors()  # its own text would quote the values
-        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in listed)
     except _REFUSALS as error:
-        return str(error).rstrip(".")
+        return refusal_of(error)
     return model
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from pydantic import ValidationError
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelSpec
 from knnrouter.pool.secrets import expand_env, looks_secret, names_secret, variables_in
 
-__all__ = ["ClientSettings", "client_settings"]
+__all__ = ["ClientSettings", "client_settings", "refusal_of"]
 
 _HIDDEN = "(hidden)"
 _SHORTEST_SECRET = 4  # characters; shorter ones are settings such as "low", and no secret
@@ -56,6 +58,31 @@ class ClientSettings:
             return hidden if isinstance(value, list) else tuple(hidden)
         return value
 
+    def hiding(self, values: Mapping[str, Any]) -> Self:
+        """The settings, which hide also what looks secret in what a client shows of itself.
+
+        A client may have read its key from a variable of its provider.
+
+        Example:
+            >>> settings = client_settings(ModelSpec(name="small", provider="openai"), {})
+            >>> settings.hiding({"api_key": "abcdef"}).hide({"api_key": "abcdef", "seed": 7})
+            {'api_key': '(hidden)', 'seed': 7}
+        """
+        return replace(self, secrets=_worth_hiding({*self.secrets, *_secrets_in(values)}))
+
+
+def refusal_of(error: Exception) -> str:
+    """Why a client could not be built, without the values that pydantic quotes.
+
+    Example:
+        >>> refusal_of(LookupError("no such region."))
+        'no such region'
+    """
+    if isinstance(error, ValidationError):
+        listed = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in listed)
+    return str(error).rstrip(".")
+
 
 def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettings:
     """Read what a model's client is built with, just before it is built.
@@ -87,11 +114,10 @@ def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettin
     if problems:
         raise PoolError([f"models[{spec.name}]: {problem}" for problem in problems])
     variables = {name for text, _ in _texts_in(spec.params) for name in variables_in(text)}
-    texts = [*_texts_in(params), (base_url or "", "base_url")]
     secrets = {
         key or "",
         *(environ.get(name, "") for name in variables),
-        *(text for text, under in texts if names_secret(under) or looks_secret(text)),
+        *_secrets_in({**params, "base_url": base_url or ""}),
     }
     return ClientSettings(
         name=spec.name,
@@ -100,8 +126,19 @@ def client_settings(spec: ModelSpec, environ: Mapping[str, str]) -> ClientSettin
         params=params,
         api_key=key,
         base_url=base_url,
-        secrets=tuple(sorted(text for text in secrets if len(text) >= _SHORTEST_SECRET)),
+        secrets=_worth_hiding(secrets),
     )
+
+
+def _secrets_in(values: Mapping[str, Any]) -> Iterator[str]:
+    """The texts in plain data that look like a key, or stand under a name of one."""
+    for text, under in _texts_in(values):
+        if names_secret(under) or looks_secret(text):
+            yield text
+
+
+def _worth_hiding(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(text for text in secrets if len(text) >= _SHORTEST_SECRET))
 
 
 def _problems(spec: ModelSpec, environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Settings of clients: variables put in, problems named, secrets known and hidden."""
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from knnrouter import ModelSpec
 from knnrouter.errors import PoolError
-from knnrouter.serving import client_settings
+from knnrouter.serving import client_settings, refusal_of
 
 KEY = "marked-key-1"
 TOKEN = "marked-token-2"
@@ -141,3 +142,31 @@ class TestSecrets:
         )
         assert "marked" not in repr(made)
         assert "marked" not in str(made)
+
+    def test_what_a_client_found_by_itself_is_hidden_too(self):
+        found = {"api_key": KEY, "headers": {"authorization": TOKEN}, "model": "gpt-small"}
+        made = client_settings(spec(), {}).hiding(found)
+        assert made.secrets == tuple(sorted([KEY, TOKEN]))
+        assert made.hide(found) == {
+            "api_key": "(hidden)",
+            "headers": {"authorization": "(hidden)"},
+            "model": "gpt-small",
+        }
+
+
+class TestRefusals:
+    def test_what_pydantic_quotes_is_left_out(self):
+        class Client(BaseModel):
+            api_key: int
+            seed: int
+
+        with pytest.raises(ValidationError) as caught:
+            Client(api_key=KEY, seed=[TOKEN])
+        assert KEY in str(caught.value)
+        assert refusal_of(caught.value) == (
+            "api_key: Input should be a valid integer, unable to parse string as an integer; "
+            "seed: Input should be a valid integer"
+        )
+
+    def test_any_other_error_is_told_as_it_is(self):
+        assert refusal_of(LookupError("no such region.")) == "no such region"

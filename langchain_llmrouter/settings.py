@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -27,6 +26,7 @@ from knnrouter.serving import (
     LazyRouter,
     RouteOptions,
     by_pool_name,
+    check_spelling,
     checked_policy,
     checked_router,
     options_of,
@@ -114,15 +114,8 @@ class RoutingSettings(BaseModel):
         Raises:
             TypeError: There is such a field; all are named.
         """
-        known, own = cls.model_fields, RoutingSettings.model_fields.keys() | {"shadow", "models"}
-        near = {name: get_close_matches(name, own, n=1, cutoff=0.8) for name in given}
-        wrong = [
-            f"{name} (did you mean {near[name][0]}?)"
-            for name in given
-            if name not in known and near[name]
-        ]
-        if wrong:
-            raise TypeError(f"{cls.__name__} has no field {', '.join(wrong)}")
+        own = (*RoutingSettings.model_fields, "shadow", "models")
+        check_spelling(given, of=cls.__name__, known=cls.model_fields, own=own)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

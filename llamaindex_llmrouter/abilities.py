@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
@@ -50,11 +50,14 @@ def with_abilities(pool: ModelPool, models: Mapping[str, object], *, stated: boo
     return completed(pool, capabilities=capabilities, context_window=context_window)
 
 
-def joined_metadata(pool: ModelPool, models: Mapping[str, object], *, name: str) -> LLMMetadata:
-    """The metadata of all LLMs together: what holds whichever answers.
+def joined_metadata(
+    specs: Sequence[ModelSpec], models: Mapping[str, object], *, name: str
+) -> LLMMetadata:
+    """The metadata of several LLMs together: what holds whichever answers.
 
     Args:
-        pool: The pool, with its abilities; what it states goes before what an LLM says.
+        specs: Their entries in the pool, with abilities; what they state goes before what an LLM
+            says.
         models: The LLMs by name, as far as they are built.
         name: The name of the whole.
 
@@ -63,7 +66,7 @@ def joined_metadata(pool: ModelPool, models: Mapping[str, object], *, name: str)
         where tools are; a chat model if all are.
     """
     windows, outputs, chats = [], [], []
-    for spec in pool.enabled:
+    for spec in specs:
         model = models.get(spec.name)
         own = model.metadata if isinstance(model, LLM) else LLMMetadata(is_chat_model=True)
         windows.append(spec.context_window or own.context_window)
@@ -73,6 +76,6 @@ def joined_metadata(pool: ModelPool, models: Mapping[str, object], *, name: str)
         context_window=min(windows, default=DEFAULT_CONTEXT_WINDOW),
         num_output=min(outputs, default=DEFAULT_NUM_OUTPUTS),
         is_chat_model=all(chats),
-        is_function_calling_model=any("tools" in spec.capabilities for spec in pool.enabled),
+        is_function_calling_model=any("tools" in spec.capabilities for spec in specs),
         model_name=name,
     )

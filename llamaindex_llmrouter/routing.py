@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
-from llama_index.core.llms.llm import LLM
+from llama_index.core.chat_engine.types import AgentChatResponse
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from knnrouter import Decision
 from knnrouter.errors import QueryError
@@ -35,7 +36,7 @@ from .events import tell
 __all__ = ["Call", "Dispatch"]
 
 T = TypeVar("T")
-Ask = Callable[[Any, Mapping[str, Any]], T]
+Ask = Callable[[FunctionCallingLLM, dict[str, Any]], T]
 """Calls a method of an LLM with the arguments that are left for it."""
 
 
@@ -82,19 +83,24 @@ class Dispatch:
     """Decides on calls, and lets the chosen LLM answer; another where it fails."""
 
     decider: Decider
-    llm: Callable[[str], LLM]
+    llm: Callable[[str], FunctionCallingLLM]
     """The LLM of a model of the pool."""
+    allm: Callable[[str], Awaitable[FunctionCallingLLM]]
+    """The same, awaited."""
     options: Mapping[str, Any]
     """What every call asks of the router, by short names, unless it says otherwise."""
     attempts: Attempts
     shadow: str | None
     """Who answers while decisions are only recorded; None: decisions are acted on."""
-    turns: Turns = field(default_factory=Turns)
+    turns: Turns
+    """What was decided for the user turns that go on."""
 
     def answered(self, call: Call, ask: Ask[T]) -> T:
         """The answer of the first that gives one."""
         route = self._told(call, self._decided((call,))[0])
-        answer = self.attempts.ask(route.order, lambda name: ask(self.llm(name), call.arguments))
+        answer = self.attempts.ask(
+            route.order, lambda name: ask(self.llm(name), dict(call.arguments))
+        )
         return _marked(answer.value, self._remembered(call, route, route.values(answer)))
 
     async def aanswered(self, call: Call, ask: Ask[Awaitable[T]]) -> T:
@@ -102,7 +108,7 @@ class Dispatch:
         route = self._told(call, await self._gathering.of(call))
 
         async def one(name: str) -> T:
-            return await ask(self.llm(name), call.arguments)
+            return await ask(await self.allm(name), dict(call.arguments))
 
         answer = await self.attempts.aask(route.order, one)
         return _marked(answer.value, self._remembered(call, route, route.values(answer)))
@@ -111,7 +117,7 @@ class Dispatch:
         """The chunks of the first that gives one; after it, an error is the caller's."""
         route = self._told(call, self._decided((call,))[0])
         answer = self.attempts.ask(
-            route.order, lambda name: begun(ask(self.llm(name), call.arguments))
+            route.order, lambda name: begun(ask(self.llm(name), dict(call.arguments)))
         )
         values = self._remembered(call, route, route.values(answer))
         return _marked_chunks(answer.value, values)
@@ -123,11 +129,16 @@ class Dispatch:
         route = self._told(call, await self._gathering.of(call))
 
         async def one(name: str) -> AsyncGenerator[T]:
-            return await abegun(await ask(self.llm(name), call.arguments))
+            return await abegun(await ask(await self.allm(name), dict(call.arguments)))
 
         answer = await self.attempts.aask(route.order, one)
         values = self._remembered(call, route, route.values(answer))
         return _amarked_chunks(answer.value, values)
+
+    def needing(self, capability: str) -> tuple[str, ...]:
+        """A capability, if any LLM has it; else LlamaIndex makes do with text."""
+        had = any(capability in spec.capabilities for spec in self.decider.pool.enabled)
+        return (capability,) if had else ()
 
     @cached_property
     def _gathering(self) -> Gathering[Call, Decision | Exception]:
@@ -182,7 +193,9 @@ def _marked(answer: T, values: dict[str, Any]) -> T:
     """The answer with the decision in it, where it has a place for it."""
     if isinstance(answer, ChatResponse | CompletionResponse):
         told = {**answer.additional_kwargs, KEY: values}
-        return answer.model_copy(update={"additional_kwargs": told})
+        return cast("T", answer.model_copy(update={"additional_kwargs": told}))
+    if isinstance(answer, AgentChatResponse):
+        return cast("T", replace(answer, metadata={**(answer.metadata or {}), KEY: values}))
     return answer
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 from knnrouter import policies
@@ -11,7 +13,7 @@ from knnrouter.router import Router
 
 from .lazy import LazyRouter
 
-__all__ = ["checked_policy", "checked_router", "shadow_default"]
+__all__ = ["check_spelling", "checked_policy", "checked_router", "shadow_default"]
 
 
 def checked_router(router: Any) -> Router | LazyRouter:  # noqa: ANN401 # whatever users give
@@ -58,3 +60,34 @@ def shadow_default(pool: ModelPool) -> str:
             "answers while decisions are only recorded"
         )
     return default
+
+
+def check_spelling(
+    given: Collection[str], *, of: str, known: Collection[str], own: Collection[str]
+) -> None:
+    """Refuse fields that are nearly one of the router's; others may be of other classes.
+
+    Args:
+        given: Names of fields.
+        of: The name of the class.
+        known: The names that are right.
+        own: The router's names among them.
+
+    Raises:
+        TypeError: A name is not known and nearly the router's; all such are named.
+
+    Example:
+        >>> own = ("policy", "shadow")
+        >>> check_spelling(["team"], of="Chat", known=own, own=own)
+        >>> check_spelling(["polcy"], of="Chat", known=own, own=own)
+        Traceback (most recent call last):
+        TypeError: Chat has no field polcy (did you mean policy?)
+    """
+    near = {name: get_close_matches(name, own, n=1, cutoff=0.8) for name in given}
+    wrong = [
+        f"{name} (did you mean {near[name][0]}?)"
+        for name in given
+        if name not in known and near[name]
+    ]
+    if wrong:
+        raise TypeError(f"{of} has no field {', '.join(wrong)}")

@@ -45,7 +45,9 @@ class Turns:
             return self._held.get(_digest(part))
 
     def put(self, query: object, sticky: Sticky, values: Mapping[str, Any]) -> None:
-        """Remember values for the turn of a query."""
+        """Remember values for the turn of a query; nothing goes on after a bare text."""
+        if isinstance(query, str):
+            return
         key = _digest(routed_part(query, sticky))
         with self._lock:
             self._held[key] = values

@@ -1,0 +1,54 @@
+"""The messages that a call is about, and what of them the user said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+__all__ = ["conversation", "without_observations"]
+
+_OF_REACT = (
+    "Observation: ",
+    "Error while parsing the output: ",
+    "FAILURE: Your previous response was empty.",
+)
+"""How LlamaIndex's `ReActAgent` begins what it says in the user's name."""
+
+
+def conversation(
+    user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None
+) -> list[ChatMessage]:
+    """The messages that a call with tools is about.
+
+    Example:
+        >>> [message.content for message in conversation("And now?", [ChatMessage("Hello.")])]
+        ['Hello.', 'And now?']
+    """
+    if isinstance(user_msg, str):
+        user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
+    return [*(chat_history or ()), *([] if user_msg is None else [user_msg])]
+
+
+def without_observations(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages, with what a `ReActAgent` said in the user's name put among the answers.
+
+    It hands the results of tools back as user turns, which would else be routed anew.
+
+    Example:
+        >>> loop = [
+        ...     ChatMessage("Rain today?"),
+        ...     ChatMessage("Action: look", role="assistant"),
+        ...     ChatMessage("Observation: It pours."),
+        ... ]
+        >>> [message.role.value for message in without_observations(loop)]
+        ['user', 'assistant', 'assistant']
+    """
+    read: list[ChatMessage] = []
+    for message in messages:
+        said = (message.content or "") if message.role == MessageRole.USER else ""
+        answered = bool(read) and read[-1].role == MessageRole.ASSISTANT
+        observed = answered and said.startswith(_OF_REACT)
+        update = {"role": MessageRole.ASSISTANT} if observed else {}
+        read.append(message.model_copy(update=update))
+    return read

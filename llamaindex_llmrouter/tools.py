@@ -115,7 +115,8 @@ class ToolCallingLLM(PromptingLLM):
         flags = _flags(
             verbose, allow_parallel_tool_calls, error_on_no_tool_call=error_on_no_tool_call
         )
-        call = self._tooled(tools, user_msg, chat_history, flags | kwargs)
+        needs = self._dispatch.needing("tools") if tools else ()
+        call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
         answer = self._dispatch.answered(call, lambda llm, rest: llm.predict_and_call(**rest))
         return _checked(answer) if error_on_tool_error else answer
 
@@ -134,7 +135,8 @@ class ToolCallingLLM(PromptingLLM):
         flags = _flags(
             verbose, allow_parallel_tool_calls, error_on_no_tool_call=error_on_no_tool_call
         )
-        call = self._tooled(tools, user_msg, chat_history, flags | kwargs)
+        needs = self._dispatch.needing("tools") if tools else ()
+        call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
         answer = await self._dispatch.aanswered(
             call, lambda llm, rest: llm.apredict_and_call(**rest)
         )
@@ -177,10 +179,11 @@ class ToolCallingLLM(PromptingLLM):
         user_msg: Message | None,
         chat_history: list[ChatMessage] | None,
         arguments: Mapping[str, Any],
+        *,
+        needs: tuple[str, ...] = ("tools",),
     ) -> Call:
         given = {"tools": tools, "user_msg": user_msg, "chat_history": chat_history}
         read = conversation(user_msg, chat_history)
-        needs = self._dispatch.needing("tools") if tools else ()
         return Call.of(without_observations(read), {**arguments, **given}, prompt=read, needs=needs)
 
 

@@ -36,7 +36,7 @@ from .abilities import joined_metadata, with_abilities
 from .clients import lazy_llms
 from .routing import Dispatch
 
-__all__ = ["RoutedLLM"]
+__all__ = ["RoutedLLM", "checked_llms"]
 
 
 def _alone_too(value: object) -> object:
@@ -95,7 +95,7 @@ class RoutedLLM(FunctionCallingLLM):
         """Take the router and the LLMs, once the fields are set."""
         self._check_settings()
         self._source = _source(router, self.path, self.embedder)
-        given = lazy_llms(self._source.pool) if models is None else _checked(models)
+        given = lazy_llms(self._source.pool) if models is None else checked_llms(models)
         self._models = by_pool_name(self._source.pool, given, what="models")
         self._of_file = router is None and models is None
         if self.shadow:
@@ -149,6 +149,15 @@ class RoutedLLM(FunctionCallingLLM):
             KnnRouterError: Something cannot be loaded or built; of LLMs, all are told.
         """
         self._dispatch.decider.warm_up(self._llm)
+
+    def llm_of(self, name: str) -> LLM:
+        """The LLM of a model, by its name in the pool; built now if it was not yet.
+
+        Raises:
+            UnknownModelError: The pool has no such model.
+            PoolError: It cannot be built.
+        """
+        return self._llm(self.pool.spec(name).name)
 
     @cached_property
     def _dispatch(self) -> Dispatch:
@@ -230,7 +239,12 @@ def _source(
     return checked_router(router) if path is None else LazyRouter(path, embedder=embedder)
 
 
-def _checked(models: object) -> Mapping[str, Any]:
+def checked_llms(models: object) -> Mapping[str, Any]:
+    """The mapping itself, if it is one of LLMs; some may not be built yet.
+
+    Raises:
+        TypeError: It is something else, or holds something else; all of that is named.
+    """
     if not isinstance(models, Mapping) or not models:
         kind = "an empty dict" if models == {} else f"a {type(models).__name__}"
         raise TypeError(f"models is {kind}; give a mapping from names of the pool to LLMs")

@@ -13,8 +13,9 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
 from llama_index.core.tools.query_engine import QueryEngineTool
+from llama_index.core.tools.types import ToolMetadata
 
-from knnrouter.serving import Lazy
+from knnrouter.serving import Lazy, loaded
 
 from .choices import choice_of
 from .llm import KNNRouterLLM
@@ -49,26 +50,26 @@ def query_engine_per_model(
     """
     if isinstance(models, KNNRouterLLM):
         return [
-            QueryEngineTool(
-                query_engine=_LateEngine(_late_engine(index, models, spec.name, kwargs)),
-                metadata=choice_of(spec),
-            )
+            _tool(choice_of(spec), _late(index, models, spec.name, kwargs))
             for spec in models.pool.enabled
         ]
     return [
-        QueryEngineTool.from_defaults(
-            query_engine=index.as_query_engine(llm=llm, **kwargs),
-            name=name,
-            description=f"The model {name}.",
+        _tool(
+            ToolMetadata(description=f"The model {name}.", name=name),
+            index.as_query_engine(llm=loaded(llm), **kwargs),
         )
         for name, llm in checked_llms(models).items()
     ]
 
 
-def _late_engine(
+def _tool(metadata: ToolMetadata, engine: BaseQueryEngine) -> QueryEngineTool:
+    return QueryEngineTool(query_engine=engine, metadata=metadata)
+
+
+def _late(
     index: BaseIndex[Any], router: KNNRouterLLM, name: str, kwargs: Mapping[str, Any]
-) -> Lazy[BaseQueryEngine]:
-    return Lazy(lambda: index.as_query_engine(llm=router.llm_of(name), **kwargs))
+) -> BaseQueryEngine:
+    return _LateEngine(Lazy(lambda: index.as_query_engine(llm=router.llm_of(name), **kwargs)))
 
 
 class _LateEngine(BaseQueryEngine):

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-__all__ = ["conversation", "without_observations"]
+__all__ = ["conversation", "without_retries"]
 
-_OF_REACT = (
-    "Observation: ",
-    "Error while parsing the output: ",
-    "FAILURE: Your previous response was empty.",
-)
-"""How LlamaIndex's `ReActAgent` begins what it says in the user's name."""
+_RETRIES = ("Error while parsing the output: ", "FAILURE: Your previous response was empty.")
+"""How LlamaIndex's `ReActAgent` begins when it asks for an answer once more in the user's name."""
 
 
 def conversation(
@@ -30,25 +26,24 @@ def conversation(
     return [*(chat_history or ()), *([] if user_msg is None else [user_msg])]
 
 
-def without_observations(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages, with what a `ReActAgent` said in the user's name put among the answers.
+def without_retries(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages, with what a `ReActAgent` says in the user's name put among the answers.
 
-    It hands the results of tools back as user turns, which would else be routed anew.
+    A complaint about the answer's form is no new question, and would else be routed as one.
 
     Example:
-        >>> loop = [
+        >>> asked_again = [
         ...     ChatMessage("Rain today?"),
-        ...     ChatMessage("Action: look", role="assistant"),
-        ...     ChatMessage("Observation: It pours."),
+        ...     ChatMessage("It pours.", role="assistant"),
+        ...     ChatMessage("Error while parsing the output: no thought"),
         ... ]
-        >>> [message.role.value for message in without_observations(loop)]
+        >>> [message.role.value for message in without_retries(asked_again)]
         ['user', 'assistant', 'assistant']
     """
     read: list[ChatMessage] = []
     for message in messages:
         said = (message.content or "") if message.role == MessageRole.USER else ""
         answered = bool(read) and read[-1].role == MessageRole.ASSISTANT
-        observed = answered and said.startswith(_OF_REACT)
-        update = {"role": MessageRole.ASSISTANT} if observed else {}
+        update = {"role": MessageRole.ASSISTANT} if answered and said.startswith(_RETRIES) else {}
         read.append(message.model_copy(update=update))
     return read

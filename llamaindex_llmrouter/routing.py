@@ -136,7 +136,7 @@ class Dispatch:
         return _amarked_chunks(answer.value, values)
 
     def needing(self, capability: str) -> tuple[str, ...]:
-        """A capability, if any LLM has it; else LlamaIndex makes do with text."""
+        """A capability, if any LLM has it; where none has, LlamaIndex makes do without."""
         had = any(capability in spec.capabilities for spec in self.decider.pool.enabled)
         return (capability,) if had else ()
 

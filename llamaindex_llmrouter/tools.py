@@ -18,7 +18,7 @@ from llama_index.core.tools import BaseTool
 
 from knnrouter.serving import KEY
 
-from .conversations import conversation, without_observations
+from .conversations import conversation, without_retries
 from .prompts import PromptingLLM
 from .routing import Call
 
@@ -111,11 +111,11 @@ class ToolCallingLLM(PromptingLLM):
         error_on_tool_error: bool = False,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """`predict_and_call` of the chosen LLM, which has tools if any has."""
+        """`predict_and_call` of the chosen LLM, which has tools."""
         flags = _flags(
             verbose, allow_parallel_tool_calls, error_on_no_tool_call=error_on_no_tool_call
         )
-        needs = self._dispatch.needing("tools") if tools else ()
+        needs = ("tools",) if tools else ()
         call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
         answer = self._dispatch.answered(call, lambda llm, rest: llm.predict_and_call(**rest))
         return _checked(answer) if error_on_tool_error else answer
@@ -131,11 +131,11 @@ class ToolCallingLLM(PromptingLLM):
         error_on_tool_error: bool = False,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """`apredict_and_call` of the chosen LLM, which has tools if any has."""
+        """`apredict_and_call` of the chosen LLM, which has tools."""
         flags = _flags(
             verbose, allow_parallel_tool_calls, error_on_no_tool_call=error_on_no_tool_call
         )
-        needs = self._dispatch.needing("tools") if tools else ()
+        needs = ("tools",) if tools else ()
         call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
         answer = await self._dispatch.aanswered(
             call, lambda llm, rest: llm.apredict_and_call(**rest)
@@ -184,7 +184,7 @@ class ToolCallingLLM(PromptingLLM):
     ) -> Call:
         given = {"tools": tools, "user_msg": user_msg, "chat_history": chat_history}
         read = conversation(user_msg, chat_history)
-        return Call.of(without_observations(read), {**arguments, **given}, prompt=read, needs=needs)
+        return Call.of(without_retries(read), {**arguments, **given}, prompt=read, needs=needs)
 
 
 def _flags(verbose: bool, allow_parallel_tool_calls: bool, **more: bool) -> dict[str, Any]:

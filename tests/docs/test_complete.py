@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 import knnrouter
 import langchain_llmrouter
+import llamaindex_llmrouter
 from knnrouter import embedders, errors, estimators, evaluation, policies, text
 from knnrouter.decision import Decision, Neighbor
 from knnrouter.explain import Explanation, Flip
@@ -25,6 +26,7 @@ from knnrouter.records import Preference, Price, RecordSet
 from knnrouter.router import Router
 from knnrouter.serving import OPTION_IDS, stamp
 from langchain_llmrouter.stamps import traced
+from llamaindex_llmrouter.clients import PROVIDERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,14 +62,16 @@ def manifest_keys(folder):
     return set(content) | set(content["embedder"]) | set(content["counts"])
 
 
-def adapters():
-    """The public classes of the LangChain adapters."""
-    return [getattr(langchain_llmrouter, name) for name in langchain_llmrouter.__all__]
+def classes(package):
+    """The public classes of an adapter."""
+    values = [getattr(package, name) for name in package.__all__]
+    return [value for value in values if inspect.isclass(value)]
 
 
 def added(cls):
-    """The fields and methods that a class adds to those of LangChain."""
-    ours = [base for base in cls.__mro__ if base.__module__.startswith("langchain_llmrouter")]
+    """The fields and methods that a class adds to those of the framework."""
+    package = cls.__module__.partition(".")[0]
+    ours = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == package]
     found = set().union(*(vars(base).keys() | inspect.get_annotations(base) for base in ours))
     return {name for name in found if not name.startswith("_")} - PLUMBING
 
@@ -143,11 +147,27 @@ REFERENCE = {
     "evaluation": {"evaluation": set(evaluation.__all__)},
     "langchain": {
         "names": set(langchain_llmrouter.__all__),
-        "members": set().union(*map(added, adapters())) - set(dir(BaseModel)),
+        "members": set().union(*map(added, classes(langchain_llmrouter))) - set(dir(BaseModel)),
         "arguments": arguments(langchain_llmrouter.LangChainEmbedder)
         | {"path", "embedder", "fields"},
         "options": {*OPTION_IDS, *OPTION_IDS.values()},
         "stamp": set(stamp(decision(), answered_by="small")),
+    },
+    "llamaindex": {
+        "names": set(llamaindex_llmrouter.__all__),
+        "members": set().union(*map(added, classes(llamaindex_llmrouter))) - set(dir(BaseModel)),
+        "arguments": set().union(
+            *(
+                arguments(getattr(llamaindex_llmrouter, name))
+                for name in ("KNNSelector", "LlamaIndexEmbedder", "query_engine_per_model")
+            ),
+            {"router", "models", "path", "embedder", "fields"},
+        ),
+        "options": set(OPTION_IDS.values()),
+        "stamp": set(stamp(decision(), answered_by="small")),
+        "providers": set(PROVIDERS),
+        "packages": {each.package for each in PROVIDERS.values()},
+        "classes": {each.name for each in PROVIDERS.values()},
     },
 }
 """By page: groups of names that must stand there."""
@@ -188,10 +208,11 @@ def test_the_reason_codes_of_serving_are_in_the_reference(spoken):
     assert {"forced", "model_failed", "routing_failed"} - spoken("langchain") == set()
 
 
-def test_nested_pages_are_found(pages):
-    folder = ROOT / "docs" / "how-to" / "langchain"
-    wanted = {path.relative_to(ROOT).as_posix() for path in folder.glob("*.md")}
-    assert len(wanted) == 8
+@pytest.mark.parametrize(("folder", "count"), [("langchain", 8), ("llamaindex", 7)])
+def test_nested_pages_are_found(folder, count, pages):
+    paths = (ROOT / "docs" / "how-to" / folder).glob("*.md")
+    wanted = {path.relative_to(ROOT).as_posix() for path in paths}
+    assert len(wanted) == count
     assert wanted - set(pages) == set()
 
 

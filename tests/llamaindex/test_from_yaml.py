@@ -330,7 +330,7 @@ def shown(llm):
             repr(llm.model_dump()),
             llm.to_json(),
             llm.model_dump_json(),
-            repr(llm.to_payload()),
+            repr(llm.to_payload()) if hasattr(llm, "to_payload") else "",  # of newer versions
         ]
     )
 

@@ -18,7 +18,7 @@ _NAMES = ("model_name", "model", "deployment_name", "azure_deployment")
 _NAMELESS = ("unknown",)
 """What they hold where nobody gave a name."""
 _PROBE = "Which rows does a query have?"
-_ALIKE = 0.9999  # cosine; services return slightly different rows for one and the same text
+_ALIKE = 0.01  # distance of unit rows; services return slightly different ones for the same text
 
 
 class LlamaIndexEmbedder(ServiceEmbedder):
@@ -91,4 +91,4 @@ class LlamaIndexEmbedder(ServiceEmbedder):
             self._embed_model.get_query_embedding(_PROBE),
         ]
         text, query = unit_rows(rows, count=2, dim=self.dim, source=self._source)
-        return bool(text @ query >= _ALIKE)
+        return bool(np.linalg.norm(text - query) <= _ALIKE)

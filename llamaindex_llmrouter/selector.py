@@ -251,17 +251,17 @@ class KNNSelector(BaseSelector):
 
     def _vector(self, query: QueryBundle) -> NDArray[np.float32] | None:
         """The row of the query, where its own embedding is that of the text that is routed."""
-        if query.embedding is None or not self._reuse_embedding:
-            return None
-        if query.embedding_strs != [read_query(query.query_str).text]:
+        known = query.embedding
+        if known is None or query.image_path or not self._reuse_embedding:
             return None
         try:
             embedder = self._decider.router().embedder
-            return (
-                embedder.row(query.embedding) if isinstance(embedder, LlamaIndexEmbedder) else None
-            )
+            same_text = query.embedding_strs == [read_query(query.query_str).text]
+            if isinstance(embedder, LlamaIndexEmbedder) and same_text:
+                return embedder.row(known)
         except _FAILURES:
-            return None
+            return None  # routing meets the same, and tells it
+        return None
 
     # What is answered.
 

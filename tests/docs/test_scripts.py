@@ -26,12 +26,14 @@ def script(request, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(request.param.parent)
     yield request.param
-    sys.modules.pop("parts", None)
+    for name in ("parts", "example_script"):
+        sys.modules.pop(name, None)
 
 
 def run(path):
     spec = importlib.util.spec_from_file_location("example_script", path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where pydantic looks for the names in annotations
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         spec.loader.exec_module(module)
@@ -45,11 +47,19 @@ def promised(path):
     return inspect.cleandoc(output) + "\n"
 
 
-def test_each_surface_has_a_script():
-    names = {path.stem for path in SCRIPTS if path.parent.name == "langchain"}
-    assert names == {"agent", "by_model", "chat", "decide", "embeddings"}
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("langchain", {"agent", "by_model", "chat", "decide", "embeddings"}),
+        ("llamaindex", {"agent", "engines", "llm", "selector"}),
+    ],
+)
+def test_each_surface_has_a_script(folder, names):
+    assert {path.stem for path in SCRIPTS if path.parent.name == folder} == names
 
 
+# LlamaIndex's agents look through all of their attributes, deprecated ones too.
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning:inspect")
 def test_it_prints_what_it_says(script):
     assert run(script) == promised(script)
 

@@ -191,7 +191,7 @@ def test_an_llm_that_calls_no_tool_may_be_allowed(call):
 def test_a_tool_that_fails_is_not_called_again_by_another_llm(call, llm, models):
     tried = []
 
-    def order(place: str) -> str:
+    def order(place: str, days: int) -> str:  # old LlamaIndex calls one of one argument twice
         """Order a thing."""
         tried.append(place)
         raise OSError("out of stock")

@@ -13,7 +13,7 @@ from routed_chats import CODE, POEM, evidence, pool_of
 from routed_llms import SAID, called, routed, stamp_of, stubs
 
 from knnrouter.errors import EmptyPoolError, PolicyError, PoolError, UnknownModelError
-from knnrouter.policies import ScoreMinusCost
+from knnrouter.policies import BestScore, Guarded
 from knnrouter.serving import Lazy
 from llamaindex_llmrouter import KNNRouterLLM
 
@@ -172,14 +172,14 @@ def test_a_field_that_is_set_later_holds():
 
 
 def test_it_is_made_again_of_what_is_written_down(pool_file):
-    policy = ScoreMinusCost(cost_weight=20)
-    llm = KNNRouterLLM.from_yaml(pool_file, models=stubs(), policy=policy, allow="poet")
+    policy = Guarded(policy=BestScore(), min_similarity=0.01, fallback="clerk")
+    llm = KNNRouterLLM.from_yaml(pool_file, models=stubs(), policy=policy, sticky="call")
     written = json.loads(json.dumps(llm.to_dict()))
     assert written["class_name"] == "KNNRouterLLM"
-    assert written["policy"] == "score_minus_cost:cost_weight=20"
+    assert written["policy"] == "guarded:policy=best_score,min_similarity=0.01,fallback=clerk"
     again = KNNRouterLLM.from_dict(written, models=stubs())
-    assert stamp_of(again.chat(SAID))["answered_by"] == "poet"
-    assert stamp_of(again.chat(SAID))["policy"] == stamp_of(llm.chat(SAID))["policy"]
+    stamp = stamp_of(again.chat(SAID))
+    assert (stamp["answered_by"], stamp["policy"]) == ("coder", written["policy"])
     assert again.to_dict() == llm.to_dict()
 
 

@@ -44,11 +44,17 @@ if not TYPE_CHECKING:  # else a type checker would take any name to be there
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if importlib.util.find_spec("llama_index") is None:
+        if not _installed():
             raise MissingExtraError(f"{__name__}.{name}", extra="llamaindex")
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value  # so that this is asked once a name
         return value
+
+
+def _installed() -> bool:
+    """Whether llama-index-core is there: other packages of LlamaIndex make `llama_index` too."""
+    above = importlib.util.find_spec("llama_index")
+    return above is not None and importlib.util.find_spec("llama_index.core") is not None
 
 
 def __dir__() -> list[str]:

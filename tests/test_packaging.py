@@ -18,20 +18,23 @@ import pytest
 
 import knnrouter
 import langchain_llmrouter
+import llamaindex_llmrouter
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(knnrouter.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ADAPTER = Path(langchain_llmrouter.__file__).parent
+ADAPTERS = [Path(each.__file__).parent for each in (langchain_llmrouter, llamaindex_llmrouter)]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-ADAPTER_SOURCES = sorted(ADAPTER.rglob("*.py"))
+ADAPTER_SOURCES = [source for folder in ADAPTERS for source in sorted(folder.rglob("*.py"))]
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages([str(PACKAGE)], "knnrouter.")
     if not module.name.endswith("__main__")
 )
 ADAPTER_MODULES = sorted(
-    f"langchain_llmrouter.{module.name}" for module in pkgutil.walk_packages([str(ADAPTER)])
+    f"{folder.name}.{module.name}"
+    for folder in ADAPTERS
+    for module in pkgutil.walk_packages([str(folder)])
 )
 FOREIGN = re.compile(
     r"^(torch|pandas|sklearn|scipy|transformers|sentence_transformers|langchain\w*|llama_index\w*)$"
@@ -46,7 +49,7 @@ each_source_of_all = pytest.mark.parametrize(
 
 def run_python(code, *flags, cwd=None):
     """The standard output of a fresh interpreter that finds knnrouter where this one does."""
-    ours = [str(PACKAGE.parent), str(ADAPTER.parent)]
+    ours = [str(PACKAGE.parent), *{str(folder.parent) for folder in ADAPTERS}]
     paths = os.pathsep.join([*ours, os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, *flags, "-c", code],
@@ -101,14 +104,33 @@ class TestNames:
         )
         assert sorted(knnrouter.__all__) == sorted(wanted)
 
-    def test_the_names_of_the_adapter(self):
-        wanted = ("ChatKNNRouter", "KNNRouter", "KNNRouterMiddleware", "LangChainEmbedder")
-        assert langchain_llmrouter.__all__ == sorted([*wanted, "RunnableByModel"])
-        assert set(langchain_llmrouter.__all__) <= set(dir(langchain_llmrouter))
-        for name in langchain_llmrouter.__all__:
-            assert getattr(langchain_llmrouter, name).__name__ == name
+    @pytest.mark.parametrize(
+        ("adapter", "wanted"),
+        [
+            (
+                langchain_llmrouter,
+                [
+                    *("ChatKNNRouter", "KNNRouter", "KNNRouterMiddleware"),
+                    *("LangChainEmbedder", "RunnableByModel"),
+                ],
+            ),
+            (
+                llamaindex_llmrouter,
+                [
+                    *("KNNRouterLLM", "KNNSelector", "KNNSelectorResult", "LlamaIndexEmbedder"),
+                    *("RouteDecisionEvent", "query_engine_per_model"),
+                ],
+            ),
+        ],
+        ids=["langchain", "llamaindex"],
+    )
+    def test_the_names_of_the_adapters(self, adapter, wanted):
+        assert adapter.__all__ == wanted
+        assert set(wanted) <= set(dir(adapter))
+        for name in wanted:
+            assert getattr(adapter, name).__name__ == name
         with pytest.raises(AttributeError, match="has no attribute 'ChatRouter'"):
-            _ = langchain_llmrouter.ChatRouter
+            _ = adapter.ChatRouter
 
     @pytest.mark.parametrize("name", ["knnrouter", *MODULES, *ADAPTER_MODULES])
     def test_all_names_what_exists_and_is_documented(self, name):
@@ -146,7 +168,7 @@ assert policies is sys.modules["knnrouter.policies"]
 
     def test_it_is_typed(self):
         assert (PACKAGE / "py.typed").is_file()
-        assert (ADAPTER / "py.typed").is_file()
+        assert all((folder / "py.typed").is_file() for folder in ADAPTERS)
 
 
 class TestImports:
@@ -279,14 +301,19 @@ class TestExtras:
 
     def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed(self):
         project = PROJECT["project"]
-        extras = [*EXTRAS["langchain"], *EXTRAS["agents"]]
+        extras = [*EXTRAS["langchain"], *EXTRAS["agents"], *EXTRAS["llamaindex"]]
         lines = [*project["dependencies"], *(line for line in extras if ">=" in line)]
         allowed = dict(line.split(">=") for line in lines)
-        of_tests = [line for line in PROJECT["dependency-groups"]["test"] if "langchain" in line]
+        of_tests = [
+            line
+            for line in PROJECT["dependency-groups"]["test"]
+            if line.startswith(("langchain-", "llama-index-"))
+        ]
         allowed |= dict(line.split(",")[0].split(">=") for line in of_tests)
         pins = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").split("\n")
         tested = dict(line.split("==") for line in pins if "==" in line)
         assert {"numpy", "langchain-core", "langchain", "langchain-openai"} <= set(allowed)
+        assert {"llama-index-core", "llama-index-llms-openai"} <= set(allowed)
         assert set(tested) == set(allowed)
         parts = {name: bound.split(".") for name, bound in allowed.items()}
         assert {name: tested[name].split(".")[: len(parts[name])] for name in tested} == parts
@@ -294,7 +321,7 @@ class TestExtras:
     def test_the_lowest_versions_are_tested_with_the_adapters(self):
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         (rule,) = re.findall(r"^\.venv-lowest/ready:.*?\n\n", makefile, re.MULTILINE | re.DOTALL)
-        assert "--editable '.[langchain,agents]' --group test" in rule
+        assert "--editable '.[langchain,agents,llamaindex]' --group test" in rule
         assert "--constraint constraints-lowest.txt" in rule
 
     def test_all_is_every_extra(self):
@@ -339,13 +366,14 @@ class TestWheel:
         for path in PACKAGE.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert f"knnrouter/{path.relative_to(PACKAGE).as_posix()}" in wheel_names
-        for path in (*ADAPTER_SOURCES, ADAPTER / "py.typed"):
-            assert f"langchain_llmrouter/{path.relative_to(ADAPTER).as_posix()}" in wheel_names
+        for path in (*ADAPTER_SOURCES, *(folder / "py.typed" for folder in ADAPTERS)):
+            assert f"{path.parent.name}/{path.name}" in wheel_names
 
     def test_it_holds_nothing_else(self, wheel_names):
         tops = {name.split("/")[0] for name in wheel_names}
         version = PROJECT["project"]["version"]
-        assert tops == {"knnrouter", "langchain_llmrouter", f"knnrouter-{version}.dist-info"}
+        packages = {"knnrouter", "langchain_llmrouter", "llamaindex_llmrouter"}
+        assert tops == packages | {f"knnrouter-{version}.dist-info"}
         assert not any(name.endswith((".pyc", ".pkl", ".ipynb")) for name in wheel_names)
 
     def test_licences_and_notices_travel_along(self, wheel_names):

@@ -5,6 +5,7 @@ import json
 import pickle
 
 import pytest
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.rate_limiter import TokenBucketRateLimiter
 from llama_index.core.types import PydanticProgramMode
 from llm_stubs import SECRET, PlainLLM, StubLLM
@@ -100,9 +101,10 @@ def test_settings_that_belong_to_the_llms_are_told_at_once():
         routed(
             rate_limiter=TokenBucketRateLimiter(requests_per_minute=6),
             pydantic_program_mode=PydanticProgramMode.LLM,
+            query_wrapper_prompt=PromptTemplate("[INST]{query_str}[/INST]"),
             embedder="static",
         )
-    for name in ("rate_limiter", "pydantic_program_mode", "embedder"):
+    for name in ("rate_limiter", "pydantic_program_mode", "query_wrapper_prompt", "embedder"):
         assert f"{name} is set on the router, where it has no effect" in str(error.value)
 
 

@@ -1,5 +1,7 @@
 """The LLM that routes among three stubs, what listeners are told, and a saved router."""
 
+import asyncio
+
 import pytest
 import routed_chats
 import routed_llms
@@ -22,6 +24,12 @@ def _settings():
     yield
     vars(Settings).clear()
     vars(Settings).update(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_loop():
+    """Where a thread never had an event loop, LlamaIndex makes one and leaves it open."""
+    asyncio.set_event_loop(None)
 
 
 class Events(BaseEventHandler):

@@ -113,7 +113,11 @@ class RoutedLLM(FunctionCallingLLM):
             f"{name} is set on the router, where it has no effect; {why}"
             for name, given, why in (
                 ("embedder", self.embedder is not None and self.path is None, "give it to Router"),
-                ("query_wrapper_prompt", self.query_wrapper_prompt is not None, "set it on the LLMs"),
+                (
+                    "query_wrapper_prompt",
+                    self.query_wrapper_prompt is not None,
+                    "set it on the LLMs",
+                ),
                 ("rate_limiter", bool(getattr(self, "rate_limiter", None)), "set it on the LLMs"),
                 (
                     "pydantic_program_mode",

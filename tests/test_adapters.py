@@ -13,22 +13,43 @@ import pytest
 
 import knnrouter
 import langchain_llmrouter
+import llamaindex_llmrouter
 
 ROOT = Path(__file__).parents[1]
-ADAPTER = Path(langchain_llmrouter.__file__).parent
+ADAPTERS = {
+    each.__name__: Path(each.__file__).parent
+    for each in (langchain_llmrouter, llamaindex_llmrouter)
+}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]
-MODULES = {path.stem: path for path in sorted(ADAPTER.glob("*.py"))}
-LAYERS = [
-    {"inputs", "deferred", "stamps", "capabilities", "embedder"},
-    {"settings"},
-    {"clients", "planning", "decision_runnable"},
-    {"dispatch"},
-    {"generation", "event_streams", "by_model"},
-    {"chat_model", "middleware"},
-]
-each_module = pytest.mark.parametrize("name", MODULES)
+MODULES = {
+    (adapter, path.stem): path
+    for adapter, folder in ADAPTERS.items()
+    for path in sorted(folder.glob("*.py"))
+}
+LAYERS = {
+    "langchain_llmrouter": [
+        {"inputs", "deferred", "stamps", "capabilities", "embedder"},
+        {"settings"},
+        {"clients", "planning", "decision_runnable"},
+        {"dispatch"},
+        {"generation", "event_streams", "by_model"},
+        {"chat_model", "middleware"},
+    ],
+    "llamaindex_llmrouter": [
+        {"abilities", "choices", "clients", "conversations", "embedder", "events", "watched"},
+        {"routing", "selector"},
+        {"settings"},
+        {"prompts"},
+        {"tools"},
+        {"llm"},
+        {"engines"},
+    ],
+}
+FOLDERS = sorted({folder.parent for folder in ADAPTERS.values()})
+each_module = pytest.mark.parametrize(("adapter", "name"), MODULES)
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
 
 HIDE = """
 import sys
@@ -38,7 +59,7 @@ class Hiding:
         self.finder = finder
 
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {hidden!r}:
+        if any(name == each or name.startswith(f"{{each}}.") for each in {hidden!r}):
             return None
         return self.finder.find_spec(name, path, target)
 
@@ -51,7 +72,7 @@ sys.meta_path[:] = map(Hiding, sys.meta_path)
 
 def run_python(code, *, hidden=()):
     """The output of a fresh interpreter in which some packages are not installed."""
-    ours = [str(Path(knnrouter.__file__).parents[1]), str(ADAPTER.parent)]
+    ours = [str(Path(knnrouter.__file__).parents[1]), *map(str, FOLDERS)]
     paths = os.pathsep.join([*ours, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", HIDE.format(hidden=set(hidden)) + code],
@@ -65,9 +86,9 @@ def run_python(code, *, hidden=()):
     return done.stdout
 
 
-def imports(name):
+def imports(adapter, name):
     """What a module imports: (full name, whether inside a function), its own package as `.`."""
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    tree = ast.parse(MODULES[adapter, name].read_text(encoding="utf-8"))
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     late = {id(n) for f in ast.walk(tree) if isinstance(f, functions) for n in ast.walk(f)}
     for node in ast.walk(tree):
@@ -79,37 +100,45 @@ def imports(name):
 
 class TestSources:
     @each_module
-    def test_only_what_its_extra_brings_is_imported(self, name):
-        allowed = {"knnrouter", "pydantic", "numpy", "langchain_core", *sys.stdlib_module_names}
-        if name == "middleware":
+    def test_only_what_its_extra_brings_is_imported(self, adapter, name):
+        allowed = {"knnrouter", "pydantic", "numpy", *sys.stdlib_module_names}
+        allowed |= {
+            "langchain_llmrouter": {"langchain_core"},
+            "llamaindex_llmrouter": {"llama_index_instrumentation"},  # what core's events are of
+        }[adapter]
+        if (adapter, name) == ("langchain_llmrouter", "middleware"):
             allowed |= {"langchain", "langgraph"}
-        for full, late in imports(name):
+        for full, late in imports(adapter, name):
             top = full.split(".")[0]
+            if adapter == "llamaindex_llmrouter" and full.startswith("llama_index.core."):
+                continue  # never a sibling, such as llama_index.llms
             by_itself = name == "clients" and late and full == "langchain.chat_models"
             assert not top or top in allowed or by_itself, full
 
     def test_the_extras_bring_just_that(self):
         packages = {
             extra: [re.split("[<>=]", line)[0] for line in EXTRAS[extra]]
-            for extra in ("langchain", "agents")
+            for extra in ("langchain", "agents", "llamaindex")
         }
         assert packages == {
             "langchain": ["langchain-core"],
             "agents": ["langchain", "knnrouter[langchain]"],
+            "llamaindex": ["llama-index-core"],
         }
 
     def test_langgraph_comes_with_langchain(self):
         requires = importlib.metadata.requires("langchain") or []
         assert any(re.match(r"langgraph\b(?!.*extra ==)", line) for line in requires)
 
-    def test_imports_point_one_way(self):
-        rank = {name: place for place, names in enumerate(LAYERS) for name in names}
-        assert set(MODULES) - {"__init__"} <= set(rank), "give it a layer"
+    @each_adapter
+    def test_imports_point_one_way(self, adapter):
+        rank = {name: place for place, names in enumerate(LAYERS[adapter]) for name in names}
+        names = {name for other, name in MODULES if other == adapter} - {"__init__"}
+        assert names <= set(rank), "give it a layer"
         wrong = [
             f"{name} imports {full}"
-            for name in MODULES
-            if name != "__init__"
-            for full, _ in imports(name)
+            for name in sorted(names)
+            for full, _ in imports(adapter, name)
             if full.startswith(".") and rank[full.lstrip(".")] >= rank[name]
         ]
         assert wrong == []
@@ -217,3 +246,97 @@ class TestInstalled:
             "MissingExtraError agents building clients from a pool.yaml needs the extra `agents`; "
             "install it with: pip install 'knnrouter[agents]'"
         )
+
+
+LOADED_BY_LLAMAINDEX = """
+import sys
+import llama_index.core
+before = set(sys.modules)
+from llamaindex_llmrouter import *
+from llamaindex_llmrouter import clients
+print(" ".join(sorted(set(sys.modules) - before)))
+"""
+
+LLM = """
+from llama_index.core.llms import MockLLM
+from knnrouter import RecordSet, Router
+from llamaindex_llmrouter import KNNRouterLLM, KNNSelector
+
+rows = [{"query": "Write a sonnet on the sea.", "small": 0, "large": 1}]
+router = Router.fit(RecordSet.from_rows(rows))
+llm = KNNRouterLLM(router=router, models={name: MockLLM() for name in router.pool.names})
+print(llm.complete("Write a sonnet.").additional_kwargs["knnrouter"]["answered_by"])
+selector = KNNSelector(router)
+print(selector.choices()[selector.select(selector.choices(), "Write a sonnet.").ind].name)
+"""
+
+LLAMAINDEX_REFUSED = """
+import sys
+import types
+{before}
+import llamaindex_llmrouter
+try:
+    {expression}
+except ImportError as error:
+    print(type(error).__name__, error.extra, error)
+"""
+
+NAMESPACE = """
+import llama_index
+assert llama_index.__file__ is None, "another package of LlamaIndex makes the namespace"
+"""
+
+
+class TestLlamaIndexInstalled:
+    def test_importing_loads_nothing_heavy_beyond_llama_index_core(self):
+        names = run_python(LOADED_BY_LLAMAINDEX).split()
+        assert not [name for name in names if name.startswith("llama_index.llms")]
+        loaded = {name.split(".")[0] for name in names}
+        assert {"llamaindex_llmrouter", "knnrouter"} <= loaded
+        foreign = {"langchain", "langchain_core", "langchain_llmrouter", "openai", "torch"}
+        assert loaded & (foreign | {"pandas", "sklearn", "sentence_transformers"}) == set()
+
+    def test_the_package_alone_loads_nothing(self):
+        code = "import llamaindex_llmrouter, sys; print(*sorted(sys.modules))"
+        loaded = set(run_python(code).split())
+        assert not {"llama_index", "numpy", "pydantic", "knnrouter.router"} & loaded
+
+    def test_llama_index_core_is_enough_for_llms_of_ones_own(self):
+        hidden = ("llama_index.llms", "openai", "langchain", "langchain_core", "langgraph", "torch")
+        assert run_python(LLM, hidden=hidden).split() == ["large", "large"]
+
+    @pytest.mark.parametrize("name", llamaindex_llmrouter.__all__)
+    @pytest.mark.parametrize("sibling", [False, True], ids=["nothing", "a-sibling"])
+    def test_without_llama_index_core_the_extra_is_named(self, name, sibling):
+        out = run_python(
+            LLAMAINDEX_REFUSED.format(
+                expression=f"llamaindex_llmrouter.{name}", before=NAMESPACE if sibling else ""
+            ),
+            hidden=("llama_index.core",) if sibling else ("llama_index",),
+        )
+        assert out.strip() == (
+            f"MissingExtraError llamaindex llamaindex_llmrouter.{name} needs the extra "
+            "`llamaindex`; install it with: pip install 'knnrouter[llamaindex]'"
+        )
+        assert "llamaindex" in EXTRAS
+
+    def test_without_a_provider_its_package_is_named(self, tmp_path):
+        pool = tmp_path / "pool.yaml"
+        text = "router: {index: here}\nmodels: [{name: a, provider: openai}]\n"
+        pool.write_text(text, encoding="utf-8")
+        code = (
+            "from llamaindex_llmrouter import KNNRouterLLM\n"
+            "from knnrouter.errors import PoolError\n"
+            f"llm = KNNRouterLLM.from_yaml({str(pool)!r})\n"
+            "try:\n    llm.complete('hello', model='a')\n"
+            "except PoolError as error:\n    print(error)\n"
+        )
+        out = run_python(code, hidden=("llama_index.llms",))
+        assert "its package is not installed: pip install llama-index-llms-openai;" in out
+
+    @pytest.mark.parametrize("extra", [("llama_index",), ("langchain", "langchain_core")], ids=str)
+    def test_the_core_and_the_other_adapter_do_without(self, extra):
+        code = "import knnrouter, langchain_llmrouter, llamaindex_llmrouter\n" + (
+            "print(knnrouter.Router.starter().route('Write a sonnet.').model)"
+        )
+        assert run_python(code, hidden=extra).strip()

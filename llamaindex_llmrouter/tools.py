@@ -21,10 +21,14 @@ from knnrouter.serving import KEY
 from .conversations import conversation, without_retries
 from .prompts import PromptingLLM
 from .routing import Call
+from .watched import Broken, Watch, unbroken
 
 __all__ = ["ToolCallingLLM"]
 
 Message = str | ChatMessage
+
+_FAILURES: tuple[type[Exception], ...] = (Exception,)
+"""What LLMs and tools raise is anybody's code."""
 
 
 class ToolCallingLLM(PromptingLLM):
@@ -117,7 +121,7 @@ class ToolCallingLLM(PromptingLLM):
         )
         needs = ("tools",) if tools else ()
         call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
-        answer = self._dispatch.answered(call, lambda llm, rest: llm.predict_and_call(**rest))
+        answer = unbroken(self._dispatch.answered(call, _predicted))
         return _checked(answer) if error_on_tool_error else answer
 
     async def apredict_and_call(
@@ -137,9 +141,7 @@ class ToolCallingLLM(PromptingLLM):
         )
         needs = ("tools",) if tools else ()
         call = self._tooled(tools, user_msg, chat_history, flags | kwargs, needs=needs)
-        answer = await self._dispatch.aanswered(
-            call, lambda llm, rest: llm.apredict_and_call(**rest)
-        )
+        answer = unbroken(await self._dispatch.aanswered(call, _apredicted))
         return _checked(answer) if error_on_tool_error else answer
 
     def get_tool_calls_from_response(
@@ -185,6 +187,24 @@ class ToolCallingLLM(PromptingLLM):
         given = {"tools": tools, "user_msg": user_msg, "chat_history": chat_history}
         read = conversation(user_msg, chat_history)
         return Call.of(without_retries(read), {**arguments, **given}, prompt=read, needs=needs)
+
+
+def _predicted(llm: FunctionCallingLLM, rest: dict[str, Any]) -> AgentChatResponse | Broken:
+    """The answer of one LLM; another is asked only where no tool was called."""
+    watch = Watch()
+    try:
+        return llm.predict_and_call(**{**rest, "tools": watch.over(rest["tools"])})
+    except _FAILURES as error:
+        return watch.judged(error)
+
+
+async def _apredicted(llm: FunctionCallingLLM, rest: dict[str, Any]) -> AgentChatResponse | Broken:
+    """`_predicted`, awaited."""
+    watch = Watch()
+    try:
+        return await llm.apredict_and_call(**{**rest, "tools": watch.over(rest["tools"])})
+    except _FAILURES as error:
+        return watch.judged(error)
 
 
 def _flags(verbose: bool, allow_parallel_tool_calls: bool, **more: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.tools import FunctionTool
+from llama_index.core.tools import BaseTool, FunctionTool, ToolMetadata, ToolOutput
 from llm_stubs import OldLLM, PlainLLM, StubLLM
 from routed_chats import CODE, POEM, pool_of
 from routed_llms import (
@@ -202,6 +202,56 @@ def test_a_tool_that_fails_is_not_called_again_by_another_llm(call, llm, models)
     assert (len(tried), called(models)) == (1, {"poet": 1})
     answer = call(llm, [tool], POEM)
     assert (answer.sources[0].is_error, len(tried)) == (True, 2)
+
+
+class Hasty(StubLLM):
+    """Calls the first tool, and then one more."""
+
+    more: str
+
+    def _answer(self, messages, kwargs):
+        text, extra = super()._answer(messages, kwargs)
+        extra[f"{self.model}_calls"].append(("more", self.more, '{"place": "there"}'))
+        return text, extra
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("more", "parallel", "error"), [("look", False, ValueError), ("unknown", True, KeyError)]
+)
+def test_what_breaks_after_a_tool_was_called_is_the_callers(call, more, parallel, error):
+    looked = []
+
+    def look(place: str) -> str:
+        """Look around."""
+        looked.append(place)
+        return place
+
+    models = stubs(Hasty, **{name: {"more": more} for name in ("coder", "clerk", "poet")})
+    tool = FunctionTool.from_defaults(look)
+    with pytest.raises(error):
+        call(routed(models), [tool], POEM, allow_parallel_tool_calls=parallel)
+    assert called(models) == {"poet": 1}
+    assert len(looked) == 1 + (more == "look")
+
+
+@BOTH
+def test_before_a_tool_is_called_the_next_llm_may_try(call):
+    models = stubs(poet={"rounds": 0})  # calls none, which is an error here
+    assert call(routed(models), [LOOK], POEM).response == LOOK.fn("here")
+    assert called(models) == {"poet": 1, "clerk": 1}
+
+
+def test_tools_that_are_not_functions_are_called_too(llm):
+    class Older(BaseTool):
+        metadata = ToolMetadata("Look around.", name="older")
+
+        def __call__(self, input):
+            return ToolOutput(f"seen at {input}", "older", {}, None)
+
+    assert llm.predict_and_call([Older()], POEM).response.startswith("seen at ")
+    answer = asyncio.run(llm.apredict_and_call([Older()], POEM))
+    assert answer.response.startswith("seen at ")
 
 
 @pytest.mark.parametrize("call", [*WITH_TOOLS, predict_and_call, apredict_and_call], ids=name_of)

@@ -8,8 +8,13 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 __all__ = ["conversation", "without_retries"]
 
-_RETRIES = ("Error while parsing the output: ", "FAILURE: Your previous response was empty.")
-"""How LlamaIndex's `ReActAgent` begins when it asks for an answer once more in the user's name."""
+_BEGINNINGS = (
+    "Error while parsing the output: ",
+    "FAILURE: Your previous response was empty.",
+    "Result of executing the code given:\n",
+)
+"""How LlamaIndex's agents begin when they speak in the user's name: the `ReActAgent` to ask for an
+answer once more, the `CodeActAgent` to tell what its code gave."""
 
 
 def conversation(
@@ -27,9 +32,10 @@ def conversation(
 
 
 def without_retries(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages, with what a `ReActAgent` says in the user's name put among the answers.
+    """The messages, with what an agent says in the user's name put among the answers.
 
-    A complaint about the answer's form is no new question, and would else be routed as one.
+    A complaint about the answer's form, or what its code gave, is no new question, and would else
+    be routed as one.
 
     Example:
         >>> asked_again = [
@@ -44,6 +50,8 @@ def without_retries(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     for message in messages:
         said = (message.content or "") if message.role == MessageRole.USER else ""
         answered = bool(read) and read[-1].role == MessageRole.ASSISTANT
-        update = {"role": MessageRole.ASSISTANT} if answered and said.startswith(_RETRIES) else {}
+        update = (
+            {"role": MessageRole.ASSISTANT} if answered and said.startswith(_BEGINNINGS) else {}
+        )
         read.append(message.model_copy(update=update))
     return read

@@ -5,11 +5,13 @@ from llama_index.core.agent.workflow import (
     AgentOutput,
     AgentStream,
     AgentWorkflow,
+    CodeActAgent,
     FunctionAgent,
     ReActAgent,
 )
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import ChatMemoryBuffer
+from llm_stubs import StubLLM
 from routed_chats import CODE, POEM, pool_of
 from routed_llms import LOOK, called, routed, stubs
 
@@ -118,6 +120,20 @@ async def test_agents_in_shadow_are_the_defaults():
     llm = routed(models, pool=pool_of(router={"default": "clerk"}), shadow=True)
     await function_agent(llm, True).run(CODE)
     assert called(models) == {"clerk": 3}
+
+
+async def test_what_the_code_of_an_agent_gives_is_no_new_turn():
+    class Coding(StubLLM):
+        def _text(self, messages):
+            return "Done." if len(messages) > 2 else "<execute>\nprint(1)\n</execute>"
+
+    models = stubs(Coding)
+    agent = CodeActAgent(
+        tools=[], llm=routed(models), code_execute_fn=lambda code: POEM * 3, streaming=False
+    )
+    assert str(await agent.run(CODE)) == "Done."
+    assert called(models) == {"coder": 2}
+    assert models["coder"].seen[1]["messages"][-1].content.endswith(POEM)
 
 
 async def test_a_complaint_of_a_react_agent_is_no_new_turn(llm, models):

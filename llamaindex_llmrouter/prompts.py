@@ -9,7 +9,7 @@ from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import Model, TokenAsyncGen, TokenGen
 
-from knnrouter.serving import OPTION_IDS
+from knnrouter.serving import OPTION_IDS, options_of
 
 from .routing import Call
 from .settings import RoutedLLM
@@ -137,8 +137,8 @@ class PromptingLLM(RoutedLLM):
         **more: Any,
     ) -> Call:
         """The call; only options with a long name are the router's among values of a prompt."""
+        read = options_of(values)
         ids = OPTION_IDS.values()
-        read = Call.of("", {name: value for name, value in values.items() if name in ids})
         filled = {name: value for name, value in values.items() if name not in ids}
         messages = self._get_messages(prompt, **filled)
         asked = {**prompt.kwargs, **filled}.get("query_str")  # synthesizers fill it in beforehand
@@ -147,7 +147,7 @@ class PromptingLLM(RoutedLLM):
         return Call(
             query=asked if isinstance(asked, str) and asked.strip() else messages,
             prompt=messages,
-            options={**read.options, **(options or {})},
+            options={**read, **(options or {})},
             needs=needs,
             arguments={"prompt": prompt, **more, **filled},
         )

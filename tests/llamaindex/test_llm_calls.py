@@ -202,6 +202,14 @@ def test_values_of_a_prompt_are_the_prompts(llm):
     assert llm.predict(about, model="x", knnrouter_model="clerk").startswith("clerk: ")
 
 
+@pytest.mark.parametrize("call", ["predict", "stream"])
+def test_a_misspelled_option_is_no_value_of_a_prompt(call, llm):
+    with pytest.raises(TypeError, match="unknown options: knnrouter_alow"):
+        getattr(llm, call)(ASK, query_str=POEM, knnrouter_alow="poet")
+    with pytest.raises(TypeError, match="unknown options: knnrouter_alow"):
+        llm.structured_predict(Place, ASK, query_str=POEM, knnrouter_alow="poet")
+
+
 def test_a_system_prompt_of_the_router_reaches_the_chosen_llm():
     models = stubs()
     llm = routed(models, system_prompt="Be {brief}.")

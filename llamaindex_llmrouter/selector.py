@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
-from llama_index.core.base.base_selector import BaseSelector, SelectorResult, SingleSelection
+from llama_index.core.base.base_selector import BaseSelector
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.schema import QueryBundle
 from llama_index.core.tools.types import ToolMetadata
 from numpy.typing import NDArray
-from pydantic import Field
 
 from knnrouter import Decision, Router
-from knnrouter.decision import as_json
 from knnrouter.embedders import Embedder
 from knnrouter.policies import Policy
 from knnrouter.pool import ModelPool
@@ -39,6 +36,7 @@ from .abilities import with_abilities
 from .choices import Places, choice_of
 from .embedder import LlamaIndexEmbedder
 from .events import tell
+from .selections import KNNSelectorResult, Strangers, by_default, by_evidence
 
 __all__ = ["KNNSelector", "KNNSelectorResult"]
 
@@ -49,17 +47,6 @@ Unknown = Literal["error", "ignore", "prior"]
 
 _FAILURES: tuple[type[Exception], ...] = (Exception,)
 """Loading a router and measuring an embedding can fail in any way; deciding tells it properly."""
-
-
-class KNNSelectorResult(SelectorResult):
-    """What was selected, and the evidence for it; `response.metadata["selector_result"]`."""
-
-    scores: dict[str, float | None] = Field(default_factory=dict)
-    """Expected quality in [0, 1] by model; None where nothing is known."""
-    neighbors: list[dict[str, Any]] = Field(default_factory=list)
-    """The benchmark queries that voted, nearest first: id, task, similarity and scores, no text."""
-    decision: dict[str, Any] | None = None
-    """`Decision.summary()`; None where `default_index` stands in for a decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,10 +174,37 @@ class KNNSelector(BaseSelector):
         """
         self._decider.warm_up()
 
+    def select(
+        self, choices: Sequence[str | ToolMetadata], query: str | QueryBundle
+    ) -> KNNSelectorResult:
+        """Select among choices.
+
+        Args:
+            choices: At least one; a bare text is a name.
+            query: The query; its `query_str` is routed.
+
+        Returns:
+            The places of the selected choices, best first, each with its reason; and the evidence.
+
+        Raises:
+            ValueError: There is no choice, or none at `default_index`.
+            UnknownModelError: Choices are not in the pool, and `unknown` or the lack of a
+                `default_index` makes that an error.
+            EmptyPoolError: No choice may be selected.
+            KnnRouterError: Routing failed, and no default is among the choices.
+        """
+        return cast("KNNSelectorResult", super().select(choices, query))
+
+    async def aselect(
+        self, choices: Sequence[str | ToolMetadata], query: str | QueryBundle
+    ) -> KNNSelectorResult:
+        """`select`, awaited; what comes at the same time is embedded and searched together."""
+        return cast("KNNSelectorResult", await super().aselect(choices, query))
+
     def _select(self, choices: Sequence[ToolMetadata], query: QueryBundle) -> KNNSelectorResult:
         places = self._places(choices)
         if not places.known:
-            return self._by_default(self._without_models(places))
+            return self._without_models(places)
         (decided,) = self._decided((_Asked(places=places, query=query),))
         return self._result(places, decided)
 
@@ -199,7 +213,7 @@ class KNNSelector(BaseSelector):
     ) -> KNNSelectorResult:
         places = self._places(choices)
         if not places.known:
-            return self._by_default(self._without_models(places))
+            return self._without_models(places)
         decided = await self._gathering.of(_Asked(places=places, query=query))
         return self._result(places, decided)
 
@@ -222,8 +236,8 @@ class KNNSelector(BaseSelector):
             raise places.strangers(self.pool)
         return places
 
-    def _without_models(self, places: Places) -> str:
-        """Why the default stands in where no choice is a model.
+    def _without_models(self, places: Places) -> KNNSelectorResult:
+        """What is selected where no choice is a model.
 
         Raises:
             UnknownModelError: There is no default.
@@ -235,7 +249,7 @@ class KNNSelector(BaseSelector):
             ", ".join(self.pool.enabled_names),
             self._default_index,
         )
-        return "no choice is a model of the pool"
+        return by_default(self._default_index, "no choice is a model of the pool")
 
     def _decided(self, asked: Sequence[_Asked]) -> list[Decision | Exception]:
         """For each the decision, or the error that routing it raises."""
@@ -270,91 +284,39 @@ class KNNSelector(BaseSelector):
         if isinstance(decided, Exception):
             if default is None or isinstance(decided, MISTAKES):
                 raise decided
-            return self._despite(type(decided).__name__)
+            return self._despite(type(decided).__name__, default)
         if default is not None and self._stands_in(decided):
-            return self._despite(decided.reason)
+            return self._despite(decided.reason, default)
         tell(decided, shadow=self._shadow)
-        if self._shadow:
-            selected = self._by_default(f"only recorded: {decided}")
-            return _with_evidence(selected.selections, decided)
-        prior = self._prior(places, decided)
-        names = self._ranked(places, decided, prior)
-        where = {**places.known, **places.unknown}
-        selections = [
-            SingleSelection(index=where[name], reason=_reason(decided, name, rank, prior))
-            for rank, name in enumerate(names[: self._top_n], start=1)
-        ]
-        return _with_evidence(selections, decided, prior=dict.fromkeys(places.unknown, prior))
+        if default is not None and self._shadow:
+            return by_default(default, f"only recorded: {decided}", decision=decided)
+        strangers = self._strangers(places, decided)
+        return by_evidence(decided, places.known, strangers, top_n=self._top_n)
 
     def _stands_in(self, decision: Decision) -> bool:
         """Whether some model stands in for the pool's default, which is not among the choices."""
         failed = decision.reason_code == "routing_failed"
         return failed and decision.model != self.pool.router.default
 
-    def _despite(self, why: str) -> KNNSelectorResult:
+    def _despite(self, why: str, default: int) -> KNNSelectorResult:
         """What is selected although routing failed."""
-        logger.warning(
-            "routing failed (%s); default_index %d is selected", why, self._default_index
-        )
-        return self._by_default(f"routing failed ({why})")
+        logger.warning("routing failed (%s); default_index %d is selected", why, default)
+        return by_default(default, f"routing failed ({why})")
 
-    def _by_default(self, why: str) -> KNNSelectorResult:
-        index = 0 if self._default_index is None else self._default_index
-        reason = f"{why}; the choice of default_index"
-        return KNNSelectorResult(selections=[SingleSelection(index=index, reason=reason)])
+    def _strangers(self, places: Places, decision: Decision) -> Strangers:
+        """The choices outside the pool that may be selected."""
+        limits = self._options.require or self._options.tags or self._allowed is not None
+        if not places.unknown or self._unknown != "prior" or limits:
+            return Strangers()
+        prior = None if decision.fallback else self._mean(decision.ranking)
+        return Strangers(places=places.unknown, prior=prior)
 
-    def _prior(self, places: Places, decision: Decision) -> float | None:
-        """What a choice is taken to score that is not in the pool; None where nothing tells."""
-        if not self._admits(places) or decision.fallback:
-            return None
+    def _mean(self, names: Sequence[str]) -> float | None:
+        """The mean of models' mean scores over all records; None where nothing is known."""
         lineup = self._decider.router().lineup
-        means = [lineup.means[lineup.place[name]] for name in decision.ranking]
+        means = [lineup.means[lineup.place[name]] for name in names]
         known = [mean for mean in means if not math.isnan(mean)]
         return fmean(known) if known else None
-
-    def _admits(self, places: Places) -> bool:
-        """Whether there are choices outside the pool, and they may be selected."""
-        limits = self._options.require or self._options.tags or self._allowed is not None
-        return bool(places.unknown) and self._unknown == "prior" and not limits
-
-    def _ranked(self, places: Places, decision: Decision, prior: float | None) -> list[str]:
-        """The names of the choices that may be selected, best first."""
-        names = list(decision.ranking)
-        if self._admits(places):
-            stand = len(names) if prior is None else _first_below(prior, decision)
-            names[stand:stand] = places.unknown
-        return names
-
-
-def _first_below(prior: float, decision: Decision) -> int:
-    """The first place in the ranking of a model whose expected score is lower."""
-    scores = [decision.scores[name] for name in decision.ranking]
-    return next((place for place, score in enumerate(scores) if score < prior), len(scores))
-
-
-def _reason(decision: Decision, name: str, rank: int, prior: float | None) -> str:
-    """Why a choice is selected; the evidence, on one line."""
-    if name == decision.model:
-        return str(decision)
-    if name in decision.scores:
-        return str(replace(decision, model=name, reason=f"number {rank} of the ranking"))
-    if prior is None:
-        return f"{name}: not in the pool; number {rank}, after all that are"
-    return f"{name}: not in the pool; taken to score {prior:.3f}, the mean of the known choices"
-
-
-def _with_evidence(
-    selections: list[SingleSelection],
-    decision: Decision,
-    *,
-    prior: Mapping[str, float | None] = MappingProxyType({}),
-) -> KNNSelectorResult:
-    return KNNSelectorResult(
-        selections=selections,
-        scores={**as_json(decision.scores), **prior},
-        neighbors=as_json(decision.neighbors),
-        decision=decision.summary(),
-    )
 
 
 def _check(*, top_n: object, unknown: object, default_index: object, shadow: bool) -> None:

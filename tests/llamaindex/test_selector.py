@@ -165,6 +165,7 @@ def test_strangers_are_errors_that_name_them_and_the_models(select):
 def test_ignored_strangers_are_never_selected(select):
     found = select(selector_of(unknown="ignore", top_n=9), named("wiki", "poet", "coder"), "code")
     assert found.inds == [2, 1]
+    assert found.scores == {"poet": 0.0, "coder": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,7 @@ def test_ignored_strangers_are_never_selected(select):
         (("poet", "wiki"), "code", ["wiki", "poet"]),  # 1/3, 0
         (("wiki", "web", "all"), "code", ["wiki", "web", "all"]),  # 2/3, 1/2
         (("wiki", "all"), "sum", ["all", "wiki"]),  # 1, 2/3
+        (("wiki", "coder"), "sum", ["coder", "wiki"]),  # 1/2, 1/2: not lower
     ],
 )
 def test_a_prior_stands_in_for_the_score_of_a_stranger(select, names, word, expected):

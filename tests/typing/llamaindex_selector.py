@@ -11,6 +11,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.indices.base import BaseIndex
 from llama_index.core.llms.llm import LLM
 from llama_index.core.query_engine import RouterQueryEngine
+from llama_index.core.schema import QueryBundle
 from llama_index.core.tools import QueryEngineTool, ToolMetadata
 from numpy.typing import NDArray
 
@@ -32,8 +33,9 @@ def selector(router: Router) -> None:
     assert_type(made.pool, ModelPool)
     KNNSelector(router, unknown="guess")  # type: ignore[arg-type]
     KNNSelector("pool.yaml")  # type: ignore[arg-type]
+    assert_type(made.select(["small"], "Why?"), KNNSelectorResult)
     as_base: BaseSelector = made
-    assert_type(as_base.select(["small"], "Why?"), SelectorResult)
+    assert_type(as_base.select(made.choices(), QueryBundle("Why?")), SelectorResult)
 
 
 def result(found: KNNSelectorResult) -> None:

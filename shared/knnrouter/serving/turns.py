@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from knnrouter.text import Sticky, read_query, routed_part
+from knnrouter.text import Sticky, routed_part
+from knnrouter.text.conversation import messages_of, read_conversation
 
 __all__ = ["Turns"]
 
@@ -57,6 +58,7 @@ class Turns:
 
 
 def _digest(query: object) -> str:
-    read = read_query(query)
-    said = f"{read.prompt_bytes} {sorted(read.needs)} {read.text}"
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+    read = read_conversation(messages_of(query))
+    said = [f"{read.prompt_bytes} {sorted(read.needs)}"]
+    said += [f"{turn.role} {len(turn.text)} {turn.text}" for turn in read.turns]
+    return hashlib.sha256("\n".join(said).encode("utf-8", "surrogatepass")).hexdigest()

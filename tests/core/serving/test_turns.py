@@ -37,6 +37,7 @@ def test_what_is_put_during_the_turn_holds_from_then_on(turns):
         ASKED,
         [*LOOP, ("user", "And tomorrow?")],
         [("system", "Be long."), *LOOP[1:]],
+        [("system", "Be blunt."), *LOOP[1:]],  # of equal length
         [("user", "Snow today?"), *LOOP[2:]],
         "Rain today?",
     ],

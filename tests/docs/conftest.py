@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page" in metafunc.fixturenames:
         pages = _pages()
         metafunc.parametrize("page", pages, ids=[page.name for page in pages])
+
+
+@pytest.fixture(autouse=True)
+def _no_loop() -> None:
+    """Where a thread never had an event loop, LlamaIndex makes one and leaves it open."""
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

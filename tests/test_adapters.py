@@ -38,9 +38,9 @@ LAYERS = {
         {"chat_model", "middleware"},
     ],
     "llamaindex_llmrouter": [
-        {"abilities", "choices", "clients", "conversations", "embedder", "events", "watched"},
-        {"routing", "selector"},
-        {"settings"},
+        {"abilities", "choices", "clients", "conversations", "embedder", "events"},
+        {"routing", "selections", "watched"},
+        {"settings", "selector"},
         {"prompts"},
         {"tools"},
         {"llm"},

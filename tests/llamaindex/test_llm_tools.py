@@ -247,7 +247,9 @@ def test_tools_that_are_not_functions_are_called_too(llm):
         metadata = ToolMetadata("Look around.", name="older")
 
         def __call__(self, input):
-            return ToolOutput(f"seen at {input}", "older", {}, None)
+            return ToolOutput(
+                content=f"seen at {input}", tool_name="older", raw_input={}, raw_output=input
+            )
 
     assert llm.predict_and_call([Older()], POEM).response.startswith("seen at ")
     answer = asyncio.run(llm.apredict_and_call([Older()], POEM))

@@ -201,6 +201,13 @@ def test_an_embedding_of_something_else_is_not_used(bundle, embedded):
     assert ([bundle.query_str.strip()] in embedding.texts) == embedded
 
 
+def test_the_row_of_an_embedding():
+    embedder = LlamaIndexEmbedder(WordEmbedding())
+    assert embedder.row([0.0, 3.0, 4.0]).tolist() == [0.0, np.float32(0.6), np.float32(0.8)]
+    for none in ([], [1.0], [float("nan"), 0.0, 1.0], [float("inf"), 0.0, 1.0], [0.0] * 3):
+        assert embedder.row(none) is None
+
+
 def test_a_model_that_embeds_queries_otherwise_is_asked_again():
     embedding = WordEmbedding(instruction="a question about a sum: ")
     selector = routed_by(embedding)

@@ -16,7 +16,7 @@ from llm_stubs import StubLLM
 from word_embedding import WordEmbedding
 
 from knnrouter import RecordSet, Router
-from knnrouter.errors import UnknownModelError
+from knnrouter.errors import PoolError, UnknownModelError
 from llamaindex_llmrouter import KNNRouterLLM, KNNSelector, query_engine_per_model
 
 NAMES = ("coder", "poet", "all")
@@ -174,6 +174,23 @@ def test_a_client_is_built_when_its_engine_is_first_asked(tmp_path, index, monke
     assert str(asyncio.run(engine.aquery("the deep sea"))).startswith("poet: ")
     assert built == ["poet"]
     assert "llama_index.llms.anthropic" not in sys.modules
+
+
+def test_a_key_that_is_not_set_is_told_when_it_is_needed(tmp_path, index, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    keyword_router().save(tmp_path / "saved")
+    (tmp_path / "pool.yaml").write_text(POOL)
+    tools = query_engine_per_model(index, KNNRouterLLM.from_yaml(tmp_path / "pool.yaml"))
+    with pytest.raises(PoolError, match=r"models\[coder\]: .*NO_SUCH_KEY is not set"):
+        tools[0].query_engine.query("some code")
+
+
+def test_a_routing_llm_hands_out_its_models(stubs):
+    llm = routing_llm(stubs, poet={"aliases": ["bard"]})
+    assert llm.llm_of("coder") is stubs["coder"]
+    assert llm.llm_of("bard") is stubs["poet"]
+    with pytest.raises(UnknownModelError, match="no model 'clerk'"):
+        llm.llm_of("clerk")
 
 
 def test_a_late_engine_does_all_that_its_engine_does(index, stubs):

@@ -488,6 +488,20 @@ class TestMany:
     def test_as_many_options_as_queries(self, decider):
         with pytest.raises(ValueError, match="1 options for 2 queries; give one for each query"):
             decider().decide_many([CODE, VERSE], [asking()])
+        with pytest.raises(ValueError, match="1 vectors for 2 queries; give one for each query"):
+            decider().decide_many([CODE, VERSE], [asking()] * 2, vectors=[None])
+
+    def test_a_known_vector_stays_with_its_query(self, decider, fitted):
+        verse, code = fitted.embedder.embed([VERSE, CODE])
+        asked = [asking(), asking(allow=("coder", "poet", "sage")), asking()]
+        plain = decider().decide_many([CODE, VERSE, VERSE], asked)
+        swapped = decider().decide_many([CODE, VERSE, VERSE], asked, vectors=[verse, code, None])
+        assert plain[0].model != plain[1].model == plain[2].model
+        assert [each.model for each in swapped] == [
+            plain[1].model,
+            plain[0].model,
+            plain[2].model,
+        ]
 
 
 def alike(one, other):

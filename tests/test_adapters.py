@@ -38,7 +38,7 @@ LAYERS = {
         {"chat_model", "middleware"},
     ],
     "llamaindex_llmrouter": [
-        {"abilities", "choices", "clients", "conversations", "embedder", "events"},
+        {"abilities", "choices", "clients", "conversations", "embedder", "events", "tokens"},
         {"routing", "selections", "watched"},
         {"settings", "selector"},
         {"prompts"},

@@ -165,6 +165,8 @@ class Dispatch:
 
     def _held(self, call: Call, options: RouteOptions) -> Decision | None:
         """The decision of the user turn that the call goes on with."""
+        if self.shadow is not None:
+            return None
         try:
             values = self.turns.get(call.query, self.decider.sticky)
         except QueryError:  # deciding tells it properly
@@ -181,7 +183,7 @@ class Dispatch:
 
     def _remembered(self, call: Call, route: Route, values: dict[str, Any]) -> dict[str, Any]:
         """The values, kept for the rest of the user turn."""
-        if not route.shadow and route.decision.reason_code != "forced":
+        if self.shadow is None:
             try:
                 self.turns.put(call.query, self.decider.sticky, values)
             except QueryError:  # a default answered what cannot be read

@@ -65,6 +65,30 @@ def test_a_call_may_name_the_llm(call, llm, models):
     assert models["poet"].seen[0]["arguments"] == {"temperature": 0.5}
 
 
+GOES_ON = [
+    *SAID,
+    ChatMessage("I look.", role="assistant"),
+    ChatMessage(POEM, role="tool", additional_kwargs={"tool_call_id": "1"}),
+]
+
+
+def test_an_llm_that_was_named_goes_on_with_its_turn(llm):
+    """As LangChain's router has it, where the history carries the decision."""
+    first = stamp_of(llm.chat(SAID, model="clerk"))
+    again = stamp_of(llm.chat(GOES_ON))
+    assert (again["answered_by"], again["id"]) == ("clerk", first["id"])
+    assert stamp_of(llm.chat(GOES_ON, model="poet"))["answered_by"] == "poet"
+    assert stamp_of(llm.chat(SAID))["answered_by"] == "coder"
+
+
+def test_in_shadow_nothing_is_kept():
+    llm = routed(pool=pool_of(router={"default": "clerk"}), shadow=True)
+    first = stamp_of(llm.chat(SAID, model="poet"))
+    again = stamp_of(llm.chat(GOES_ON))
+    assert (again["answered_by"], again["shadow"]) == ("clerk", True)
+    assert again["id"] != first["id"]
+
+
 @EVERY
 def test_an_unknown_name_is_an_error(call, llm):
     with pytest.raises(UnknownModelError, match=r"'poett'.*did you mean poet"):

@@ -7,6 +7,7 @@ import json
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.types import BaseOutputParser
 from pydantic import BaseModel
 from routed_chats import CODE, CODE_RANKING, POEM, evidence, pool_of
 from routed_llms import (
@@ -294,3 +295,23 @@ def test_structured_output_falls_back():
 def test_a_chat_prompt_is_routed_by_its_messages(llm):
     prompt = ChatPromptTemplate.from_messages([("system", CODE), ("user", "{ask}")])
     assert llm.predict(prompt, ask=POEM) == f"poet: {POEM}"
+
+
+class _Shouts(BaseOutputParser):
+    """Makes the answer loud."""
+
+    def parse(self, output):
+        return output.upper()
+
+    def format(self, query):
+        return query
+
+
+async def test_an_output_parser_of_the_router_reads_what_was_predicted():
+    llm = routed(output_parser=_Shouts())
+    assert llm.predict(ASK, query_str=POEM) == f"poet: Answer: {POEM}".upper()
+    assert await llm.apredict(ASK, query_str=POEM) == f"poet: Answer: {POEM}".upper()
+    with pytest.raises(NotImplementedError, match="cannot read streams"):
+        llm.stream(ASK, query_str=POEM)
+    with pytest.raises(NotImplementedError, match="cannot read streams"):
+        await llm.astream(ASK, query_str=POEM)

@@ -27,6 +27,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from llama_index.core import Settings
 from pydantic.warnings import PydanticDeprecationWarning
 
 import knnrouter
@@ -76,6 +77,7 @@ def folder(tmp_path, monkeypatch):
 def test_page(page, folder, monkeypatch):
     module = types.ModuleType("docs_page")
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(Settings, "_llm", None)  # what a page sets is gone after it
     for block in page.blocks:
         where = f"{page.path}:{block.line}"
         assert block.language in RUN | NOT_RUN, f"{where}: who runs {block.language!r}?"

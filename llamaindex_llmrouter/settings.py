@@ -35,6 +35,7 @@ from knnrouter.text import Sticky
 from .abilities import joined_metadata, with_abilities
 from .clients import lazy_llms
 from .routing import Dispatch
+from .tokens import counter_of
 
 __all__ = ["RoutedLLM", "checked_llms"]
 
@@ -170,7 +171,7 @@ class RoutedLLM(FunctionCallingLLM):
         stated = isinstance(source, LazyRouter) or source.lineup.stated
         pool = with_abilities(source.pool, self._models, stated=stated)
         return Dispatch(
-            decider=Decider.of(source, pool, sticky=self.sticky, count_tokens=self.count_tokens),
+            decider=Decider.of(source, pool, sticky=self.sticky, count_tokens=self._counter(pool)),
             llm=self._llm,
             allm=self._allm,
             options={
@@ -183,6 +184,13 @@ class RoutedLLM(FunctionCallingLLM):
             shadow=shadow_default(pool) if self.shadow else None,
             turns=self._turns,
         )
+
+    def _counter(self, pool: ModelPool) -> Callable[[Any], Any] | None:
+        """What counts the tokens of prompts; None: the counter of the router."""
+        source = self._source
+        if self.count_tokens is None and isinstance(source, Router) and source.lineup.count_tokens:
+            return None
+        return self.count_tokens or counter_of(pool)
 
     def _llm(self, name: str) -> FunctionCallingLLM:
         """The LLM of a model. Only one that has tools is asked for them."""

@@ -91,6 +91,12 @@ class RoutedLLM(FunctionCallingLLM):
     def _check_spelling(cls, fields: Mapping[str, Any]) -> None:
         own = (*RoutedLLM.__annotations__, "router", "models")
         check_spelling(fields, of=cls.__name__, known=cls.model_fields, own=own)
+        unknown = [name for name in fields if name not in {*cls.model_fields, *own}]
+        if unknown:
+            raise TypeError(
+                f"{cls.__name__} has no field {', '.join(unknown)}; what an LLM is set with belongs "
+                "to the LLMs: to models=, or to `params` in pool.yaml"
+            )
 
     def _set_up(self, router: Router | LazyRouter | None, models: Mapping[str, LLM] | None) -> None:
         """Take the router and the LLMs, once the fields are set."""

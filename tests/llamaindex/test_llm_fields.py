@@ -76,6 +76,11 @@ def test_a_misspelled_field_is_refused(field, meant):
         routed(**{field: "x"})
 
 
+def test_what_belongs_to_the_llms_is_refused():
+    with pytest.raises(TypeError, match="^KNNRouterLLM has no field temperature, max_tokens; what"):
+        routed(temperature=0.1, max_tokens=7)
+
+
 def test_all_wrong_names_of_models_are_told_at_once():
     with pytest.raises(UnknownModelError) as error:
         routed({"coder": StubLLM(), "poett": StubLLM()})

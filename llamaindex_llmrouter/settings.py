@@ -94,8 +94,8 @@ class RoutedLLM(FunctionCallingLLM):
         unknown = [name for name in fields if name not in {*cls.model_fields, *own}]
         if unknown:
             raise TypeError(
-                f"{cls.__name__} has no field {', '.join(unknown)}; what an LLM is set with belongs "
-                "to the LLMs: to models=, or to `params` in pool.yaml"
+                f"{cls.__name__} has no field {', '.join(unknown)}; what LLMs are set with belongs "
+                "to them: to those of models=, or to `params` in pool.yaml"
             )
 
     def _set_up(self, router: Router | LazyRouter | None, models: Mapping[str, LLM] | None) -> None:

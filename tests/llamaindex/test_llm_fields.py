@@ -77,7 +77,9 @@ def test_a_misspelled_field_is_refused(field, meant):
 
 
 def test_what_belongs_to_the_llms_is_refused():
-    with pytest.raises(TypeError, match="^KNNRouterLLM has no field temperature, max_tokens; what"):
+    with pytest.raises(
+        TypeError, match=r"^KNNRouterLLM has no field temperature, max_tokens; what"
+    ):
         routed(temperature=0.1, max_tokens=7)
 
 

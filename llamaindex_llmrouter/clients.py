@@ -166,6 +166,9 @@ def _made(provider: Provider, settings: ClientSettings) -> LLM | str:
     try:
         _ = llm.metadata  # asked at each call; some classes know the models of their provider only
     except ValueError:
+        like = PROVIDERS["openai_like"]
+        if settings.base_url is not None and provider is PROVIDERS["openai"]:
+            return _made(like, settings)  # another server with OpenAI's API, and models of its own
         return (
             f"{provider.name} does not know the model {settings.model!r}; name one of the "
             "provider's, or `provider: openai_like` for models of another server with OpenAI's API"

@@ -276,10 +276,17 @@ class TestMistakes:
 
     def test_a_model_that_the_class_does_not_know(self, server, built):
         edited(built, "model: gpt-4o-mini", "model: my-own")
+        edited(built, "    base_url: ${OPENAI_BASE_URL}\n", "")
         message = str(refused(KNNRouterLLM.from_yaml(built)))
         assert "OpenAI does not know the model 'my-own'" in message
         assert "`provider: openai_like`" in message
-        assert server.requests == []
+
+    def test_a_model_of_another_server_with_openais_api(self, server, built):
+        edited(built, "model: gpt-4o-mini", "model: my-own")
+        llm = KNNRouterLLM.from_yaml(built)
+        assert llm.complete(WEATHER).text == "my-own answers in four words"
+        assert type(llm.llm_of("small")).__name__ == "OpenAILike"
+        assert server.asked == ["my-own"]
 
 
 class Events(BaseEventHandler):

@@ -21,7 +21,7 @@ from knnrouter import Router
 from knnrouter.embedders import Embedder
 from knnrouter.serving import LazyRouter
 
-from .conversations import without_retries
+from .conversations import as_said
 from .routing import Call
 from .tools import ToolCallingLLM
 
@@ -160,4 +160,4 @@ class KNNRouterLLM(ToolCallingLLM):
 
 
 def _said(messages: Sequence[ChatMessage], arguments: dict[str, Any]) -> Call:
-    return Call.of(without_retries(messages), arguments, prompt=list(messages))
+    return Call.of(as_said(messages), arguments, prompt=list(messages))

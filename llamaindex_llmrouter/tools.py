@@ -18,7 +18,7 @@ from llama_index.core.tools import BaseTool
 
 from knnrouter.serving import KEY
 
-from .conversations import conversation, without_retries
+from .conversations import as_said, conversation
 from .prompts import PromptingLLM
 from .routing import Call
 from .watched import Broken, Watch, unbroken
@@ -186,7 +186,7 @@ class ToolCallingLLM(PromptingLLM):
     ) -> Call:
         given = {"tools": tools, "user_msg": user_msg, "chat_history": chat_history}
         read = conversation(user_msg, chat_history)
-        return Call.of(without_retries(read), {**arguments, **given}, prompt=read, needs=needs)
+        return Call.of(as_said(read), {**arguments, **given}, prompt=read, needs=needs)
 
 
 def _predicted(llm: FunctionCallingLLM, rest: dict[str, Any]) -> AgentChatResponse | Broken:

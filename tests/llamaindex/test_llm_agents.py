@@ -147,6 +147,16 @@ async def test_a_complaint_of_a_react_agent_is_no_new_turn(llm, models):
     assert models["coder"].seen[0]["messages"] == asked_again, "the LLM reads all as it was"
 
 
+async def test_the_state_of_a_workflow_does_not_decide():
+    models = stubs(**TWO_STEPS)
+    agent = FunctionAgent(name="only", description="only", tools=[LOOK], llm=routed(models))
+    state = {"notes": POEM * 3}
+    await AgentWorkflow(agents=[agent], root_agent="only", initial_state=state).run(CODE)
+    assert called(models) == {"coder": 3}
+    (asked,) = [each for each in models["coder"].seen[0]["messages"] if each.role == "user"]
+    assert POEM in asked.content, "the LLM reads the state"
+
+
 async def test_a_handoff_goes_on_in_the_same_workflow(events):
     models = stubs(**TWO_STEPS)
     llm = routed(models)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings
 from knnrouter.pool.reading import validate_pool
+from knnrouter.pool.secrets import names_secret
 from knnrouter.pool.yaml_nodes import read_yaml
 
 POOLS = Path(__file__).parents[2] / "data" / "pools"
@@ -360,11 +361,12 @@ WORDS = st.one_of(
         max_size=8,
     ),
 )
+KEYS = WORDS.filter(lambda word: not names_secret(word))  # a pool holds no secret
 NUMBERS = st.floats(0, 1e9, allow_nan=False)
 PRICES = st.builds(Price, NUMBERS, NUMBERS, st.none() | NUMBERS)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
 MODELS = st.lists(
@@ -377,7 +379,7 @@ MODELS = st.lists(
         capabilities=st.lists(WORDS, max_size=2),
         context_window=st.none() | st.integers(1, 10**9),
         expected_output_tokens=st.none() | st.integers(0, 10**9),
-        params=st.dictionaries(WORDS, PLAIN, max_size=2),
+        params=st.dictionaries(KEYS, PLAIN, max_size=2),
         tags=st.lists(WORDS, max_size=2),
         enabled=st.booleans(),
     ),

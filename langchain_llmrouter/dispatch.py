@@ -23,6 +23,7 @@ from langchain_core.runnables.config import get_config_list, run_in_executor
 from knnrouter.serving import (
     OPTION_IDS,
     Attempts,
+    ErrorTypes,
     Route,
     abegun,
     begun,
@@ -30,7 +31,6 @@ from knnrouter.serving import (
 
 from .deferred import Call
 from .planning import Planning
-from .settings import ErrorTypes
 from .stamps import traced
 
 __all__ = ["Dispatching", "is_graph_signal", "only"]

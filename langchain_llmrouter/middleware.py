@@ -37,6 +37,7 @@ from knnrouter.serving import (
     KEY,
     Answer,
     Attempts,
+    ErrorTypes,
     Lazy,
     LazyRouter,
     Route,
@@ -48,7 +49,7 @@ from knnrouter.text import Sticky
 
 from .clients import ModelsField, lazy_clients
 from .dispatch import is_graph_signal
-from .settings import ErrorTypes, RoutingSettings
+from .settings import RoutingSettings
 from .stamps import stamped, traced
 
 __all__ = ["KNNRouterMiddleware", "KNNRouterState"]

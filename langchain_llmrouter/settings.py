@@ -23,19 +23,20 @@ from knnrouter.pool import ModelPool
 from knnrouter.serving import (
     OPTION_IDS,
     Decider,
-    LazyRouter,
+    Names,
     RouteOptions,
     by_pool_name,
     check_spelling,
     checked_policy,
     checked_router,
+    is_stated,
     options_of,
 )
 from knnrouter.text import Sticky
 
 from .capabilities import with_abilities
 
-__all__ = ["ByPoolName", "ErrorTypes", "RouterField", "RoutingSettings"]
+__all__ = ["ByPoolName", "RouterField", "RoutingSettings"]
 
 _DESCRIPTIONS = {
     "model": "The name of the model that must answer.",
@@ -44,11 +45,6 @@ _DESCRIPTIONS = {
     "require": "Capabilities that the model must have.",
     "tags": "Tags that the model must have.",
 }
-
-
-def _alone_too(value: object) -> object:
-    """One name or type counts as a tuple of one."""
-    return (value,) if isinstance(value, str | type) else value
 
 
 def _by_pool_name(given: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
@@ -60,13 +56,6 @@ def _by_pool_name(given: Mapping[str, Any], info: ValidationInfo) -> Mapping[str
 
 RouterField = Annotated[Any, BeforeValidator(checked_router)]
 """A `Router`, or one that loads itself when it is needed."""
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
-"""Names; one alone may be given without a tuple."""
-
-ErrorTypes = Annotated[tuple[type[Exception], ...], BeforeValidator(_alone_too)]
-"""Types of errors; one alone may be given without a tuple."""
-
 
 ByPoolName = AfterValidator(_by_pool_name)
 """Of a mapping by names: each is of the pool, and each enabled model of the pool has something."""
@@ -154,7 +143,7 @@ class RoutingSettings(BaseModel):
     def decider(self) -> Decider:
         """Decides for this surface."""
         router = self.router
-        stated = isinstance(router, LazyRouter) or router.lineup.stated
+        stated = is_stated(router)
         pool = with_abilities(self.pool, self._clients(), stated=stated)
         return Decider.of(router, pool, sticky=self.sticky, count_tokens=self.count_tokens)
 

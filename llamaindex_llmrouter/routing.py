@@ -6,7 +6,7 @@ The router fires no LLM event of its own: the chosen LLM's pair is the only one.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -184,10 +184,8 @@ class Dispatch:
     def _remembered(self, call: Call, route: Route, values: dict[str, Any]) -> dict[str, Any]:
         """The values, kept for the rest of the user turn."""
         if self.shadow is None:
-            try:
+            with suppress(QueryError):  # a default answered what cannot be read
                 self.turns.put(call.query, self.decider.sticky, values)
-            except QueryError:  # a default answered what cannot be read
-                return values
         return values
 
 

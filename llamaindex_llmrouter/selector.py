@@ -29,6 +29,7 @@ from knnrouter.serving import (
     RouteOptions,
     checked_policy,
     checked_router,
+    is_stated,
 )
 from knnrouter.text import read_query
 
@@ -130,7 +131,7 @@ class KNNSelector(BaseSelector):
                 "tags": require_tags,
             }
         )
-        stated = isinstance(source, LazyRouter) or source.lineup.stated
+        stated = is_stated(source)
         self._decider = Decider.of(source, with_abilities(source.pool, {}, stated=stated))
         names = self._options.allow
         self._allowed = None if names is None else {self.pool.spec(name).name for name in names}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self, cast
+from typing import Any, Self, cast
 
 from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_serializer
+from pydantic import ConfigDict, Field, PrivateAttr, field_serializer
 
 from knnrouter import Router, policies
 from knnrouter.embedders import Embedder
@@ -20,13 +20,16 @@ from knnrouter.pool import ModelPool
 from knnrouter.serving import (
     Attempts,
     Decider,
+    ErrorTypes,
     Lazy,
     LazyRouter,
+    Names,
     Turns,
     by_pool_name,
     check_spelling,
     checked_policy,
     checked_router,
+    is_stated,
     loaded,
     shadow_default,
 )
@@ -38,18 +41,6 @@ from .routing import Dispatch
 from .tokens import counter_of
 
 __all__ = ["RoutedLLM", "checked_llms"]
-
-
-def _alone_too(value: object) -> object:
-    """One name or type counts as a tuple of one."""
-    return (value,) if isinstance(value, str | type) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
-"""Names; one alone may be given without a tuple."""
-
-ErrorTypes = Annotated[tuple[type[Exception], ...], BeforeValidator(_alone_too)]
-"""Types of errors; one alone may be given without a tuple."""
 
 
 class RoutedLLM(FunctionCallingLLM):
@@ -174,7 +165,7 @@ class RoutedLLM(FunctionCallingLLM):
     @cached_property
     def _dispatch(self) -> Dispatch:
         source = self._source
-        stated = isinstance(source, LazyRouter) or source.lineup.stated
+        stated = is_stated(source)
         pool = with_abilities(source.pool, self._models, stated=stated)
         return Dispatch(
             decider=Decider.of(source, pool, sticky=self.sticky, count_tokens=self._counter(pool)),

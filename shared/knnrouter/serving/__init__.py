@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from .abilities import completed
 from .attempts import Answer, Attempts, Failure
-from .checks import check_spelling, checked_policy, checked_router, shadow_default
+from .checks import (
+    ErrorTypes,
+    Names,
+    check_spelling,
+    checked_policy,
+    checked_router,
+    is_stated,
+    shadow_default,
+)
 from .clients import ClientSettings, client_settings, refusal_of
 from .deciding import MISTAKES, Decider
 from .embedding import ServiceEmbedder, stated_id
@@ -30,10 +38,12 @@ __all__ = [
     "Attempts",
     "ClientSettings",
     "Decider",
+    "ErrorTypes",
     "Failure",
     "Gathering",
     "Lazy",
     "LazyRouter",
+    "Names",
     "Route",
     "RouteOptions",
     "ServiceEmbedder",
@@ -47,6 +57,7 @@ __all__ = [
     "client_settings",
     "completed",
     "facts",
+    "is_stated",
     "loaded",
     "options_of",
     "refusal_of",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from knnrouter import policies
 from knnrouter.errors import PolicyError, PoolError
@@ -13,7 +15,27 @@ from knnrouter.router import Router
 
 from .lazy import LazyRouter
 
-__all__ = ["check_spelling", "checked_policy", "checked_router", "shadow_default"]
+__all__ = [
+    "ErrorTypes",
+    "Names",
+    "check_spelling",
+    "checked_policy",
+    "checked_router",
+    "is_stated",
+    "shadow_default",
+]
+
+
+def _alone_too(value: object) -> object:
+    """One name or type counts as a tuple of one."""
+    return (value,) if isinstance(value, str | type) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_alone_too)]
+"""Names; one alone may be given without a tuple."""
+
+ErrorTypes = Annotated[tuple[type[Exception], ...], BeforeValidator(_alone_too)]
+"""Types of errors; one alone may be given without a tuple."""
 
 
 def checked_router(router: Any) -> Router | LazyRouter:  # noqa: ANN401 # whatever users give
@@ -41,6 +63,16 @@ def checked_policy(policy: Any) -> Any:  # noqa: ANN401 # as above
     elif policy is not None and not callable(policy):
         raise PolicyError(f"policy is {policy!r:.80}; give a policy or its text")
     return policy
+
+
+def is_stated(source: Router | LazyRouter) -> bool:
+    """Whether the user stated the pool of a router; else nothing is known of its models.
+
+    Example:
+        >>> is_stated(Router.starter())
+        True
+    """
+    return isinstance(source, LazyRouter) or source.lineup.stated
 
 
 def shadow_default(pool: ModelPool) -> str:

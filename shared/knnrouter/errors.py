@@ -13,6 +13,7 @@
     ├── QueryError (ValueError)          a query of a shape that is not understood
     │   └── NoTextError                  a query without text to route on
     ├── NoEvidenceError (ValueError)     nothing is known of any model that may answer
+    ├── EvaluationError (ValueError)     outcomes that cannot be evaluated, or that support no promise
     ├── UnknownModelError (LookupError)  a model name that is not in the pool
     ├── StoreError (ValueError)          a saved folder that cannot be used
     │   ├── MissingRouterError (also FileNotFoundError)  no saved router there
@@ -24,6 +25,7 @@
 Messages say what was wrong, with the value; what was allowed; and what to do.
 
     PoolWarning (UserWarning)            a pool that works, but not as it was probably meant
+    EvaluationWarning (UserWarning)      a figure that could not be had, or rows that were left out
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ __all__ = [
     "EmbedderMismatchError",
     "EmptyPoolError",
     "EstimatorError",
+    "EvaluationError",
+    "EvaluationWarning",
     "FormatVersionError",
     "KnnRouterError",
     "MissingExtraError",
@@ -158,6 +162,10 @@ class NoEvidenceError(KnnRouterError, ValueError):
     """The records say nothing of any model that may answer, and no default is set."""
 
 
+class EvaluationError(_ProblemsError):
+    """Outcomes that cannot be evaluated, or a goal that the data cannot support."""
+
+
 class UnknownModelError(KnnRouterError, LookupError):
     """A model name that is not in the pool."""
 
@@ -200,3 +208,7 @@ class MissingExtraError(KnnRouterError, ImportError):
 
 class PoolWarning(UserWarning):
     """A pool that works, but not as it was probably meant: a model that no vote can choose."""
+
+
+class EvaluationWarning(UserWarning):
+    """A figure that cannot be had and is NaN, or rows that were left out of an evaluation."""

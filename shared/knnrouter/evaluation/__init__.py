@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from .bootstrap import Interval, bootstrap, paired_bootstrap
 from .curves import Curve, apgr, cpt, pgr, strong_fraction_curve
+from .near import Nearest, near_pairs, nearest_in
 from .references import best_single, by_length, query_oracle, random, scored, task_oracle
 from .splits import Split, draw, k_fold
 
 __all__ = [
     "Curve",
     "Interval",
+    "Nearest",
     "Split",
     "apgr",
     "best_single",
@@ -22,6 +24,8 @@ __all__ = [
     "cpt",
     "draw",
     "k_fold",
+    "near_pairs",
+    "nearest_in",
     "paired_bootstrap",
     "pgr",
     "query_oracle",

@@ -9,27 +9,37 @@ from __future__ import annotations
 from .bootstrap import Interval, bootstrap, paired_bootstrap
 from .curves import Curve, apgr, cpt, pgr, strong_fraction_curve
 from .near import Nearest, near_pairs, nearest_in
+from .perturbations import PERTURBATIONS, Perturbation, named_perturbations
 from .references import best_single, by_length, query_oracle, random, scored, task_oracle
+from .robustness import Flip, Robustness, Stability, flip_rate, robustness
 from .splits import Split, draw, k_fold
 
 __all__ = [
+    "PERTURBATIONS",
     "Curve",
+    "Flip",
     "Interval",
     "Nearest",
+    "Perturbation",
+    "Robustness",
     "Split",
+    "Stability",
     "apgr",
     "best_single",
     "bootstrap",
     "by_length",
     "cpt",
     "draw",
+    "flip_rate",
     "k_fold",
+    "named_perturbations",
     "near_pairs",
     "nearest_in",
     "paired_bootstrap",
     "pgr",
     "query_oracle",
     "random",
+    "robustness",
     "scored",
     "strong_fraction_curve",
     "task_oracle",

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "bootstrap", "paired_bootstrap"]
+__all__ = ["Interval", "bootstrap", "interval", "paired_bootstrap", "resampled_means"]
+
+_CELLS = 4_000_000
+"""How many counts are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,71 @@ def bootstrap(
     random = np.random.default_rng(seed)
     drawn = [statistic(random.integers(rows, size=rows)) for _ in range(draws)]
     return _interval(statistic(np.arange(rows)), np.array(drawn), confidence)
+
+
+def resampled_means(
+    values: ArrayLike, *, clusters: ArrayLike | None = None, draws: int = 2000, seed: int = 0
+) -> NDArray[np.float64]:
+    """The means of several columns over queries that are drawn again, the same for all columns.
+
+    Args:
+        values: A row a query; shape (n, p). A NaN makes its column NaN.
+        clusters: What is drawn as a whole, such as the task of each query; shape (n,). The mean is
+            still over queries. None: the queries themselves.
+        draws: How many times.
+        seed: Where the draws come from.
+
+    Returns:
+        Means, shape (draws, p).
+
+    Raises:
+        ValueError: There is no row, or not one cluster a row.
+
+    Example:
+        >>> drawn = resampled_means([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]], draws=50)
+        >>> drawn.shape, bool(np.allclose(drawn.sum(axis=1), 1))
+        ((50, 2), True)
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(f"values has shape {rows.shape}; give (n, p), a row a query, at least one")
+    sums, sizes = _cluster_sums(rows, clusters)
+    random = np.random.default_rng(seed)
+    step = max(1, _CELLS // len(sums))
+    parts = []
+    for start in range(0, draws, step):
+        some = min(step, draws - start)
+        drawn = random.integers(len(sums), size=(some, len(sums)))
+        counts = np.stack([np.bincount(each, minlength=len(sums)) for each in drawn])
+        parts.append((counts @ sums) / (counts @ sizes)[:, None])
+    return np.concatenate(parts)
+
+
+def _cluster_sums(
+    rows: NDArray[np.float64], clusters: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if clusters is None:
+        return rows, np.ones(len(rows))
+    labels = np.asarray(clusters)
+    if labels.shape != (len(rows),):
+        raise ValueError(
+            f"clusters has shape {labels.shape} for {len(rows)} queries; give one label a query"
+        )
+    _, number = np.unique(labels, return_inverse=True)
+    sizes = np.bincount(number).astype(np.float64)
+    sums = np.zeros((len(sizes), rows.shape[1]))
+    np.add.at(sums, number, rows)
+    return sums, sizes
+
+
+def interval(estimate: float, drawn: ArrayLike, confidence: float = 0.95) -> Interval:
+    """A figure with the percentile interval of its draws; NaN ends where a draw is NaN.
+
+    Example:
+        >>> interval(0.5, [0.1, 0.5, 0.9], confidence=0.5)
+        Interval(estimate=0.5, low=0.3, high=0.7)
+    """
+    return _interval(estimate, np.asarray(drawn, dtype=np.float64), confidence)
 
 
 def paired_bootstrap(

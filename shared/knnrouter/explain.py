@@ -19,6 +19,7 @@ from .policies import (
     Guarded,
     MaxLatency,
     Policy,
+    Reserved,
     ScoreMinusCost,
     Threshold,
 )
@@ -205,6 +206,8 @@ def _trials(case: _Case, other: str) -> Iterator[_Trial]:
         yield from _least_score_trials(case, other, inner)
     if isinstance(inner, Threshold) and other in (inner.strong, inner.weak):
         yield from _threshold_trials(case, other, inner)
+    if isinstance(inner, Reserved) and inner.model in (other, case.chosen):
+        yield from _margin_trials(case, other, inner)
 
 
 def _weight_trials(case: _Case, other: str) -> Iterator[_Trial]:
@@ -253,3 +256,12 @@ def _threshold_trials(case: _Case, other: str, policy: Threshold) -> Iterator[_T
     tried = max(at - _BEYOND, 0.0) if below else at + _BEYOND
     flip = Flip(model=other, what="threshold", now=policy.threshold, at=at, below=below)
     yield _Trial(flip=flip, inner=lambda: replace(policy, threshold=tried))
+
+
+def _margin_trials(case: _Case, other: str, policy: Reserved) -> Iterator[_Trial]:
+    """The reserved model's lead: at it, and below, the reserved model is taken."""
+    at, below = policy.lead(case.candidates), other == policy.model
+    tried = max(at - _BEYOND, -1.0) if below else at + _BEYOND
+    flip = Flip(model=other, what="margin", now=policy.margin, at=at, below=below)
+    if math.isfinite(at):
+        yield _Trial(flip=flip, inner=lambda: replace(policy, margin=tried))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Candidates, Choice, Policy, ranked
+from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 from .specs import named_models, parse, spec
 
@@ -14,6 +15,7 @@ __all__ = [
     "Guarded",
     "MaxLatency",
     "Policy",
+    "Reserved",
     "ScoreMinusCost",
     "Threshold",
     "named_models",

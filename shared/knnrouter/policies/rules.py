@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from knnrouter.errors import PolicyError, UnpricedError
+from knnrouter.errors import PolicyError
 
 from .base import Candidates, Choice, Policy, asked, ranked
+from .checks import SLACK, check_number, check_policy, check_priced
 
 __all__ = ["BestScore", "CheapestAbove", "Guarded", "MaxLatency", "ScoreMinusCost", "Threshold"]
-
-_SLACK = 1e-9
-"""How far below a limit a score still reaches it: sums of fractions end a little beside it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,13 +53,13 @@ class ScoreMinusCost:
     cost_weight: float
 
     def __post_init__(self) -> None:
-        _check_number(self, "cost_weight", least=0.0)
+        check_number(self, "cost_weight", least=0.0)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Rank by score less weighted cost."""
         utility = candidates.scores
         if self.cost_weight > 0:
-            _check_priced(candidates, self)
+            check_priced(candidates, self)
             pairs = zip(candidates.scores, candidates.costs, strict=True)
             utility = [score - self.cost_weight * cost for score, cost in pairs]
         return Choice(
@@ -91,12 +89,12 @@ class CheapestAbove:
     min_score: float
 
     def __post_init__(self) -> None:
-        _check_number(self, "min_score", least=0.0, most=1.0)
+        check_number(self, "min_score", least=0.0, most=1.0)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Rank those that will do by cost, of equal costs by score; then the others by score."""
-        _check_priced(candidates, self)
-        will_do = [score >= self.min_score - _SLACK for score in candidates.scores]
+        check_priced(candidates, self)
+        will_do = [score >= self.min_score - SLACK for score in candidates.scores]
         if not any(will_do):
             return Choice(
                 ranking=ranked(candidates, candidates.scores),
@@ -146,7 +144,7 @@ class Threshold:
     threshold: float
 
     def __post_init__(self) -> None:
-        _check_number(self, "threshold", least=0.0, most=1.0)
+        check_number(self, "threshold", least=0.0, most=1.0)
         if self.strong == self.weak:
             raise PolicyError(
                 f"threshold: strong and weak are both {self.strong!r}; name two different models"
@@ -173,7 +171,7 @@ class Threshold:
                 fallback=True,
             )
         rate = self.win_rate(candidates)
-        reached = rate >= self.threshold - _SLACK
+        reached = rate >= self.threshold - SLACK
         first, second = (self.strong, self.weak) if reached else (self.weak, self.strong)
         sign = ">=" if reached else "<"
         return Choice(
@@ -218,8 +216,8 @@ class MaxLatency:
     policy: Policy
 
     def __post_init__(self) -> None:
-        _check_number(self, "ms", least=1e-9)
-        _check_policy(self, self.policy)
+        check_number(self, "ms", least=1e-9)
+        check_policy(self, self.policy)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Let the inner policy rank those within the limit; the others follow, fastest first."""
@@ -267,8 +265,8 @@ class Guarded:
     fallback: str
 
     def __post_init__(self) -> None:
-        _check_number(self, "min_similarity", least=-1.0, most=1.0)
-        _check_policy(self, self.policy)
+        check_number(self, "min_similarity", least=-1.0, most=1.0)
+        check_policy(self, self.policy)
 
     def __call__(self, candidates: Candidates) -> Choice:
         """Ask the inner policy; below the similarity, put the fallback before its ranking.
@@ -290,27 +288,3 @@ class Guarded:
             reason_code="low_similarity",
             fallback=True,
         )
-
-
-def _check_priced(candidates: Candidates, policy: Policy) -> None:
-    if any(map(math.isnan, candidates.costs)):
-        pairs = zip(candidates.models, candidates.costs, strict=True)
-        unpriced = [name for name, cost in pairs if math.isnan(cost)]
-        raise UnpricedError(unpriced, policy=type(policy).__name__)
-
-
-def _check_policy(policy: object, inner: object) -> None:
-    if isinstance(inner, type) or not callable(inner):
-        raise PolicyError(
-            f"{type(policy).__name__}: policy is {inner!r:.80}; give a policy, such as BestScore()"
-        )
-
-
-def _check_number(policy: object, name: str, *, least: float, most: float = math.inf) -> None:
-    value = getattr(policy, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and least <= value <= most and value < math.inf:
-        return
-    allowed = f"of at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
-    kind = type(policy).__name__
-    raise PolicyError(f"{kind}: {name} is {value!r}; give a number {allowed}")

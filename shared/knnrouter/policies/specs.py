@@ -10,6 +10,7 @@ from typing import Any
 from knnrouter.errors import PolicyError
 
 from .base import Policy
+from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 
 __all__ = ["KINDS", "named_models", "parse", "spec"]
@@ -21,6 +22,7 @@ KINDS: dict[str, Any] = {
     "threshold": Threshold,
     "max_latency": MaxLatency,
     "guarded": Guarded,
+    "reserved": Reserved,
 }
 """The policies by the names that they have in text."""
 
@@ -76,6 +78,8 @@ def named_models(policy: Policy) -> tuple[str, ...]:
         return (policy.strong, policy.weak)
     if isinstance(policy, Guarded):
         return (policy.fallback, *named_models(policy.policy))
+    if isinstance(policy, Reserved):
+        return (policy.model, *named_models(policy.policy))
     if isinstance(policy, MaxLatency):
         return named_models(policy.policy)
     return ()
@@ -96,7 +100,7 @@ def _built(kind: str, settings: dict[str, Any]) -> Policy:
     wrong += [
         f"setting {name!r} is missing"
         for name, item in known.items()
-        if name not in settings and item.default is MISSING
+        if name not in settings and item.default is MISSING and item.default_factory is MISSING
     ]
     if wrong:
         allowed = ", ".join(known) or "none"
@@ -108,7 +112,7 @@ def _built(kind: str, settings: dict[str, Any]) -> Policy:
 def _read(name: str, value: object) -> object:
     if name == "policy" and isinstance(value, str | Mapping):
         return parse(value)
-    if name in ("strong", "weak", "fallback") or not isinstance(value, str):
+    if name in ("strong", "weak", "fallback", "model") or not isinstance(value, str):
         return value
     try:
         return float(value)

@@ -75,7 +75,7 @@ def measured(
             f"none of the models {', '.join(columns) or '(none)'} was measured in these records; "
             "give records that measure them, or aliases under which they do"
         )
-    complete = there[:, [bool(count) for count in counts.values()]].all(axis=1)
+    complete = np.asarray(there[:, [bool(count) for count in counts.values()]].all(axis=1))
     notes = [*_left_out(records, counts, complete, known)]
     kept = complete if known is None else complete & ~known
     if not kept.any():
@@ -145,7 +145,7 @@ def costs_of(
             fills = np.isnan(costs) & ~np.isnan(values)
             counts[source] = int(fills.sum())
             costs = np.where(fills, values, costs)
-    unknown = np.isnan(costs).any(axis=0).tolist()
+    unknown = [bool(np.isnan(column).any()) for column in costs.T]
     if all(unknown):
         return None, ()
     if any(unknown):
@@ -170,7 +170,9 @@ def _priced(part: Measured, pool: ModelPool | None) -> _Floats | None:
         price = stated or records.prices.get(records.models[column])
         if price is not None:
             prices[:, place] = price.input / 1e6, price.output / 1e6
-    return part.of(records.input_tokens) * prices[0] + part.of(records.output_tokens) * prices[1]
+    inputs, outputs = part.of(records.input_tokens), part.of(records.output_tokens)
+    priced: _Floats = inputs * prices[0] + outputs * prices[1]
+    return priced
 
 
 def train_means(train: RecordSet, names: Sequence[str]) -> _Floats:

@@ -98,8 +98,9 @@ def verdict(
         >>> verdict(wide, None, n=100, single="large", routed=0.5).more_queries
         717.0
     """
+    cheaper: bool | None = False
     if cost is None:
-        better, cheaper = _above(quality, 0.0), False
+        better = _above(quality, 0.0)
     else:
         no_dearer, lower = _below(cost, 0.0, or_at=True), _below(cost, 0.0)
         better = _both(_above(quality, 0.0), no_dearer)

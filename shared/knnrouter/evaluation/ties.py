@@ -1,0 +1,58 @@
+"""Which of equally good models is taken: the rule of all policies, for whole tables at once.
+
+The higher mean score over all records, then the cheaper, then the order of the columns. Values that
+are alike in nine decimals tie; NaN ranks last. See `knnrouter.policies.base.ranked`, which does the
+same for one query.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from knnrouter.errors import EvaluationError
+
+__all__ = ["first_choice"]
+
+_TIE_DIGITS = 9
+
+
+def first_choice(
+    utility: ArrayLike, *, means: ArrayLike | None = None, costs: ArrayLike | None = None
+) -> NDArray[np.int64]:
+    """The column of the highest utility in each row; shape (n,).
+
+    Args:
+        utility: How good each model is for each query, NaN for unknown; shape (n, m).
+        means: Mean score of each model over all records, for ties; shape (m,).
+        costs: Cost of each model on each query, or on all, for ties; shape (n, m) or (m,).
+
+    Raises:
+        EvaluationError: Nothing is known of any model on a query, or a shape is another.
+
+    Example:
+        >>> first_choice([[0.5, 0.5], [0.1, 0.2], [float("nan"), 0.0]], costs=[2.0, 1.0]).tolist()
+        [1, 1, 1]
+    """
+    wanted = np.asarray(utility, dtype=np.float64)
+    if wanted.ndim != 2 or not wanted.shape[1]:
+        raise EvaluationError(
+            f"utility has shape {wanted.shape}, not (n, m); give one row a query and one column a "
+            "model"
+        )
+    unknown = np.flatnonzero(np.isnan(wanted).all(axis=1))
+    if len(unknown):
+        raise EvaluationError(
+            f"nothing is known of any model on {len(unknown)} of {len(wanted)} queries, the first "
+            f"in row {unknown[0]}; one number a row is needed: leave those queries out"
+        )
+    criteria = [wanted.round(_TIE_DIGITS)]
+    if means is not None:
+        criteria.append(np.asarray(means, dtype=np.float64).round(_TIE_DIGITS))
+    if costs is not None:
+        criteria.append(-np.asarray(costs, dtype=np.float64))
+    still = np.ones(wanted.shape, dtype=np.bool_)
+    for criterion in criteria:
+        known = np.where(still & ~np.isnan(criterion), criterion, -np.inf)
+        still &= known == known.max(axis=1, keepdims=True)
+    return np.asarray(still.argmax(axis=1), dtype=np.int64)

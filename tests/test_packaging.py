@@ -215,6 +215,7 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
     def test_imports_point_one_way(self):
         layers = [
             {"errors"},
+            {"yaml_files"},
             {
                 *("records", "neighbors", "decision", "text", "pool"),
             },

@@ -17,17 +17,18 @@ from pydantic import GetPydanticSchema, PrivateAttr, model_validator
 from knnrouter.errors import PoolError, UnknownModelError
 from knnrouter.pool.columns import PoolColumns, match_columns
 from knnrouter.pool.eligibility import eligible, room_for_prompt
-from knnrouter.pool.fields import FileModel
-from knnrouter.pool.problems import PoolProblemsError, did_you_mean, pool_problems
+from knnrouter.pool.fields import PoolModel
+from knnrouter.pool.problems import pool_problems
 from knnrouter.pool.spec import ModelSpec, RouterSettings
 from knnrouter.records import Price
+from knnrouter.yaml_files import FileModel, ProblemsFoundError, did_you_mean
 
 __all__ = ["ModelPool"]
 
 _MODELS = GetPydanticSchema(lambda _source, handler: handler(tuple[ModelSpec, ...]))
 
 
-class ModelPool(FileModel, frozen=True):
+class ModelPool(PoolModel, frozen=True):
     """The models to choose from, and how to choose among them.
 
     Raises:
@@ -55,7 +56,7 @@ class ModelPool(FileModel, frozen=True):
         router = self.router
         found = tuple(pool_problems(self.models, router.default, router.fallbacks))
         if found:
-            raise PoolProblemsError(found)
+            raise ProblemsFoundError(found)
         return self
 
     @classmethod

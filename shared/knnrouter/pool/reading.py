@@ -8,27 +8,43 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from knnrouter.errors import PoolError
-from knnrouter.pool.fields import FileModel
 from knnrouter.pool.model_pool import ModelPool
-from knnrouter.pool.problems import (
-    Entry,
+from knnrouter.pool.problems import Entry, pool_problems
+from knnrouter.pool.spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
+from knnrouter.pool.variables import is_reference, malformed_reference
+from knnrouter.yaml_files import (
+    FileKind,
+    FileModel,
     Place,
     Problem,
     did_you_mean,
-    pool_problems,
-    problems_of,
+    located,
+    read_document,
+    read_text,
+    refused,
     worded,
 )
-from knnrouter.pool.secrets import is_reference, looks_secret, malformed_reference, names_secret
-from knnrouter.pool.spec import KNOWN_CAPABILITIES, ModelSpec, RouterSettings
-from knnrouter.pool.yaml_nodes import NUMBER, YamlDocument, read_yaml
+from knnrouter.yaml_files.nodes import NUMBER, YamlDocument
+from knnrouter.yaml_files.secrets import looks_secret, names_secret
 
-__all__ = ["PoolFindings", "read_pool_file", "read_pool_text", "validate_pool", "write_pool_text"]
+__all__ = [
+    "POOL_FILE",
+    "PoolFindings",
+    "read_pool_file",
+    "read_pool_text",
+    "validate_pool",
+    "write_pool_text",
+]
 
-_EXAMPLE = "models: [{name: small}, {name: big}]"
+POOL_FILE = FileKind(
+    noun="a pool",
+    does="lists its models",
+    file_name="pool.yaml",
+    example="models: [{name: small}, {name: big}]",
+    error=PoolError,
+)
 _EXPANDED = ("base_url", "params")
 
 
@@ -63,45 +79,15 @@ def validate_pool(path: str | Path) -> PoolFindings:
 
 def read_pool_file(path: Path) -> ModelPool:
     """Read a pool.yaml; see `ModelPool.from_yaml`."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise PoolError(
-            f"{path}: there is no such file; a pool is a YAML file, such as: {_EXAMPLE}"
-        ) from None
-    except IsADirectoryError:
-        raise PoolError(
-            f"{path}: this is a folder; name the file, such as {path}/pool.yaml"
-        ) from None
-    except OSError as error:
-        raise PoolError(
-            f"{path}: cannot be read: {error.strerror}; check its permissions"
-        ) from None
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise PoolError(
-            f"{path}:{line}:{column}: the byte 0x{raw[error.start]:02x} is not UTF-8; save the "
-            "file as UTF-8"
-        ) from None
-    return read_pool_text(text, source=str(path)).at(path)
+    return read_pool_text(read_text(path, POOL_FILE), source=str(path)).at(path)
 
 
 def read_pool_text(text: str, *, source: str) -> ModelPool:
     """Read a pool from YAML text; see `ModelPool.from_text`."""
-    document = read_yaml(text.removeprefix("\ufeff"), source=source)
+    document = read_document(
+        text, source=source, kind=POOL_FILE, keys=("version", "router", "models")
+    )
     data = document.data
-    if data is None and not document.problems:
-        raise PoolError(f"{source}: it is empty; a pool lists its models, such as: {_EXAMPLE}")
-    if not isinstance(data, Mapping):
-        if document.problems:
-            raise PoolError(_located(document.problems, document, source))
-        raise PoolError(
-            f"{source}:1:1: a pool is a mapping with the keys version, router and models, such as: "
-            f"{_EXAMPLE}; this is a {type(data).__name__}"
-        )
     problems = [
         *document.problems,
         *_shape_problems(data, document),
@@ -109,7 +95,7 @@ def read_pool_text(text: str, *, source: str) -> ModelPool:
         *_reference_problems(data, ()),
     ]
     if problems:
-        raise PoolError(_located(problems, document, source))
+        raise PoolError(located(problems, document, source, _names(data)))
     return ModelPool.model_validate(data)
 
 
@@ -140,46 +126,21 @@ def _shape_problems(data: Mapping[str, Any], document: YamlDocument) -> Iterator
     """What does not fit the fields, part by part: one wrong model does not hide the others."""
     models, router = data.get("models"), data.get("router")
     rest = {key: value for key, value in data.items() if key not in ("models", "router")}
-    yield from _refused(ModelPool, {**rest, "models": ({"name": "?"},)}, (), document)
+    yield from refused(ModelPool, {**rest, "models": ({"name": "?"},)}, (), document)
     if "router" in data:
-        yield from _refused(RouterSettings, router, ("router",), document)
+        yield from refused(RouterSettings, router, ("router",), document)
     if not isinstance(models, Sequence) or isinstance(models, str):
         message = "missing; list the models" if models is None else "a list of models is wanted"
-        yield Problem(("models",), f"{message}, such as: {_EXAMPLE}")
+        yield Problem(("models",), f"{message}, such as: {POOL_FILE.example}")
         return
     for number, model in enumerate(models):
-        yield from _refused(ModelSpec, model, ("models", number), document)
+        yield from refused(ModelSpec, model, ("models", number), document)
     settings = router if isinstance(router, Mapping) else {}
     default, fallbacks = settings.get("default"), settings.get("fallbacks")
     yield from pool_problems(
         [_entry(model) for model in models],
         default if isinstance(default, str) else None,
         [_text(name) for name in fallbacks] if isinstance(fallbacks, list) else (),
-    )
-
-
-def _refused(
-    model: type[FileModel], values: object, under: Place, document: YamlDocument
-) -> Iterator[Problem]:
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        for problem in problems_of(error, model, under):
-            yield _with_quotes(problem, document)
-
-
-def _with_quotes(problem: Problem, document: YamlDocument) -> Problem:
-    """Where text is wanted and YAML sees none for want of quotes, the problem says that."""
-    written = document.written.get(problem.place)
-    if written is None or not problem.message.startswith("text is wanted"):
-        return problem
-    if not written:
-        return Problem(problem.place, "nothing stands here, and text is wanted; add it")
-    read = "a number" if NUMBER.fullmatch(written) else "no text"
-    read = {"on": "true", "yes": "true", "off": "false", "no": "false"}.get(written.lower(), read)
-    return Problem(
-        problem.place,
-        f"{written} without quotes is {read} in YAML, and text is wanted; write '{written}'",
     )
 
 
@@ -247,20 +208,11 @@ def _reference_problems(value: object, place: Place) -> Iterator[Problem]:
             )
 
 
-def _located(problems: Sequence[Problem], document: YamlDocument, source: str) -> list[str]:
-    """The problems in the order of the file, each once, with line and column."""
-    models = document.data.get("models") if isinstance(document.data, Mapping) else None
+def _names(data: Mapping[str, Any]) -> dict[Place, str]:
+    """What the models are called, by their places."""
+    models = data.get("models")
     named = enumerate(map(_entry, models if isinstance(models, list) else ()))
-    names = {number: entry.name for number, entry in named if entry.name}
-    lines = {(_mark(problem.place, document), worded(problem, names)) for problem in problems}
-    return [f"{source}:{line}:{column}: {text}" for (line, column), text in sorted(lines)]
-
-
-def _mark(place: Place, document: YamlDocument) -> tuple[int, int]:
-    """Where a place stands, or for a missing key the nearest place around it."""
-    while place and place not in document.marks:
-        place = place[:-1]
-    return document.marks.get(place, (1, 1))
+    return {("models", number): entry.name for number, entry in named if entry.name}
 
 
 # Warnings

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from knnrouter.pool.fields import FileModel
+    from knnrouter.yaml_files import FileModel
 
 __all__ = ["json_schema"]
 

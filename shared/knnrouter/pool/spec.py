@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictStr, model_validator
 
-from knnrouter.pool.fields import FileModel, Name, Names, PriceField, PriceKeys, is_name
-from knnrouter.pool.secrets import VARIABLE_NAME
+from knnrouter.pool.fields import PoolModel, PriceField, PriceKeys
+from knnrouter.pool.variables import VARIABLE_NAME
+from knnrouter.yaml_files import FileModel, Name, Names, Words, is_name
 
 __all__ = ["KNOWN_CAPABILITIES", "ModelSpec", "RouterSettings"]
 
@@ -31,7 +32,7 @@ def _either_name(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"required": ["name"]}, {"required": ["model"]}]
 
 
-class ModelSpec(FileModel, frozen=True, json_schema_extra=_either_name):
+class ModelSpec(PoolModel, frozen=True, json_schema_extra=_either_name):
     """One model of the pool.
 
     Raises:
@@ -45,6 +46,19 @@ class ModelSpec(FileModel, frozen=True, json_schema_extra=_either_name):
     """
 
     nested: ClassVar[dict[str, type[FileModel]]] = {"price": PriceKeys}
+    words: ClassVar[Words] = Words(
+        wanted={
+            "api_key_env": "the name of an environment variable is wanted, such as OPENAI_API_KEY, "
+            "not the key itself",
+        },
+        unknown={
+            "api_key": "a key has no place here; write `api_key_env` with the name of an "
+            "environment variable that holds it, such as OPENAI_API_KEY",
+            "cost": "write `price: {input: ..., output: ...}` in USD per million tokens",
+        },
+        empty={"name": "give the model a name, or a model, which is then its name, too"},
+        hidden=("api_key_env",),
+    )
 
     name: Name = Field(default="", validate_default=True)
     """The name in decisions, traces and selectors; unique. Where it is left out, `model` is it."""
@@ -93,7 +107,7 @@ def _checked_policy(policy: object) -> object:
     return policy
 
 
-class RouterSettings(FileModel, frozen=True):
+class RouterSettings(PoolModel, frozen=True):
     """The `router:` part of a pool: how to choose among the models.
 
     Raises:
@@ -103,6 +117,15 @@ class RouterSettings(FileModel, frozen=True):
         >>> RouterSettings(policy="score_minus_cost:cost_weight=20").sticky
         'turn'
     """
+
+    words: ClassVar[Words] = Words(
+        wanted={
+            "fallbacks": "auto or a list of names is wanted",
+            "policy": "text such as score_minus_cost:cost_weight=20, or a mapping with a kind, is "
+            "wanted",
+            "sticky": "call, turn or thread is wanted",
+        }
+    )
 
     index: Name | None = None
     """The saved router's folder; relative to the folder of the pool's file."""

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelSpec
-from knnrouter.pool.secrets import expand_env, looks_secret, names_secret, variables_in
+from knnrouter.pool.variables import expand_env, variables_in
+from knnrouter.yaml_files.secrets import looks_secret, names_secret
 
 __all__ = ["ClientSettings", "client_settings", "refusal_of"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from knnrouter.embedders.base import checked_texts, unit_rows
 from knnrouter.errors import EmbedderError
-from knnrouter.pool.secrets import looks_secret
+from knnrouter.yaml_files.secrets import looks_secret
 
 from .lazy import Lazy
 

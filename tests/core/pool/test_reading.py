@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings
-from knnrouter.pool.reading import validate_pool
-from knnrouter.pool.secrets import names_secret
-from knnrouter.pool.yaml_nodes import read_yaml
+from knnrouter.pool.reading import POOL_FILE, validate_pool
+from knnrouter.yaml_files.nodes import read_yaml
+from knnrouter.yaml_files.secrets import names_secret
 
 POOLS = Path(__file__).parents[2] / "data" / "pools"
 
@@ -308,7 +308,7 @@ def test_any_text_is_a_pool_or_a_pool_error(text):
 
 def test_every_value_knows_its_place():
     text = "a: 1\nb:\n  - x\n  - {c: on}\n"
-    document = read_yaml(text, source="x")
+    document = read_yaml(text, source="x", kind=POOL_FILE)
     assert document.data == {"a": 1, "b": ["x", {"c": True}]}
     assert document.marks == {
         ("a",): (1, 1),

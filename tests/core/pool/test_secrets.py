@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError
-from knnrouter.pool.secrets import (
-    expand_env,
-    is_reference,
-    looks_secret,
-    malformed_reference,
-    names_secret,
-    redact,
-)
+from knnrouter.pool.variables import expand_env, is_reference, malformed_reference
+from knnrouter.yaml_files.secrets import looks_secret, names_secret, redact
 
 SECRETS = [
     "sk-0123456789abcdef",

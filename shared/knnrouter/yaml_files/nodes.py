@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from knnrouter.errors import PoolError
-from knnrouter.pool.problems import Place, Problem
-from knnrouter.pool.secrets import redact
+from knnrouter.errors import KnnRouterError
+from knnrouter.yaml_files.problems import Place, Problem
+from knnrouter.yaml_files.secrets import redact
 
-__all__ = ["NUMBER", "Mark", "YamlDocument", "read_yaml"]
+__all__ = ["NUMBER", "FileKind", "Mark", "YamlDocument", "read_yaml"]
 
 Mark: TypeAlias = tuple[int, int]
 """Line and column, both counted from 1."""
@@ -27,6 +27,22 @@ NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 """Text that without quotes is a number, more generously than PyYAML has it."""
 _MOST_VALUES = 100_000  # aliases of aliases can stand for billions
 _DEEPEST = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileKind:
+    """What a file is, for messages and errors."""
+
+    noun: str
+    """What it is called, such as "a pool"."""
+    does: str
+    """What such a file does, such as "lists its models"."""
+    file_name: str
+    """How such a file is usually named, such as pool.yaml."""
+    example: str
+    """What may stand in one, on one line."""
+    error: type[KnnRouterError]
+    """What is raised where such a file cannot be used; takes a list with a sentence for each."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -43,40 +59,49 @@ class YamlDocument:
     """What is wrong with it as YAML, such as a key that stands there twice."""
 
 
-def read_yaml(text: str, *, source: str) -> YamlDocument:
+def read_yaml(text: str, *, source: str, kind: FileKind) -> YamlDocument:
     r"""Read one YAML document.
 
     Args:
         text: YAML.
         source: What to call the text in errors.
+        kind: What the text is to be.
 
     Returns:
         Its data, with the places of its values and the problems that are in it.
 
     Raises:
-        PoolError: It is no YAML, or is nested too deeply; with line and column.
+        KnnRouterError: That of `kind`, with line and column: it is no YAML, or is nested too
+            deeply.
 
     Example:
-        >>> read_yaml("price: 1e-6\nname: on", source="x").marks[("name",)]
+        >>> from knnrouter.errors import PoolError
+        >>> kind = FileKind(
+        ...     noun="a pool", does="lists its models", file_name="pool.yaml",
+        ...     example="models: [{name: small}]", error=PoolError,
+        ... )
+        >>> read_yaml("price: 1e-6\nname: on", source="x", kind=kind).marks[("name",)]
         (2, 1)
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
         line, column = _line_and_column(text, error.position)
-        raise PoolError(
+        raise kind.error(
             f"{source}:{line}:{column}: the character U+{error.character:04X} cannot stand in "
             "YAML; remove it"
         ) from None
     except yaml.MarkedYAMLError as error:
-        raise PoolError(_not_yaml(error, source)) from None
+        raise kind.error(_not_yaml(error, source)) from None
     except RecursionError:
-        raise PoolError(f"{source}: it is nested too deeply to be a pool; flatten it") from None
+        raise kind.error(
+            f"{source}: it is nested too deeply to be {kind.noun}; flatten it"
+        ) from None
     except (OverflowError, ValueError):  # PyYAML checks no code point: "\UFFFFFFFF"
-        raise PoolError(f"{source}: not YAML: an escape is no character; correct it") from None
+        raise kind.error(f"{source}: not YAML: an escape is no character; correct it") from None
     document = YamlDocument()
     if node is not None:
-        document.data = _Reader(document, source).value(node, ())
+        document.data = _Reader(document, source, kind).value(node, ())
     return document
 
 
@@ -96,9 +121,10 @@ def _line_and_column(text: str, position: int) -> Mark:
 class _Reader:
     """Goes through the nodes of a document once, noting places and problems."""
 
-    def __init__(self, document: YamlDocument, source: str) -> None:
+    def __init__(self, document: YamlDocument, source: str, kind: FileKind) -> None:
         self._document = document
         self._source = source
+        self._kind = kind
         self._open: set[int] = set()  # the nodes around the present one
         self._left = _MOST_VALUES
         self._scalars = yaml.constructor.SafeConstructor()
@@ -111,9 +137,9 @@ class _Reader:
         """The data of a node."""
         self._left -= 1
         if self._left < 0 or len(place) > _DEEPEST:
-            raise PoolError(
+            raise self._kind.error(
                 f"{self._source}: it has more than {_MOST_VALUES:,} values, or they lie more than "
-                f"{_DEEPEST} levels deep; a pool is smaller: flatten it"
+                f"{_DEEPEST} levels deep; {self._kind.noun} is smaller: flatten it"
             )
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
@@ -181,7 +207,8 @@ class _Reader:
 
     def _refuse(self, node: yaml.Node, place: Place) -> None:
         tag = node.tag.replace(_TAG, "!!")
-        self._note(place, node, f"the tag {tag} is refused: a pool is plain data; remove the tag")
+        noun = self._kind.noun
+        self._note(place, node, f"the tag {tag} is refused: {noun} is plain data; remove the tag")
 
 
 def _start(node: yaml.Node) -> Mark:

@@ -73,6 +73,17 @@ class Embedded:
         """Embed as `Router.fit` does."""
         return cls(records=records, vectors=query_vectors(records, StaticEmbedder()))
 
+    def select(self, rows: NDArray[np.int64]) -> Embedded:
+        """These rows."""
+        return Embedded(records=self.records.select(rows), vectors=self.vectors[rows])
+
+    @property
+    def with_vectors(self) -> RecordSet:
+        """Records that are not embedded again."""
+        fields = self.records.as_dict()
+        fields |= {"vectors": self.vectors, "embedder": StaticEmbedder().id}
+        return RecordSet(**fields)
+
     @property
     def scores(self) -> Floats:
         """What was measured; shape (n, m)."""

@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import recipes
 from bench import Embedded, Floats, Options, estimates, header, held_out, options, table
 from numpy.typing import NDArray
+from recipes import Queries
 
 from knnrouter import read_records
 from knnrouter.estimators import KNN, Estimates
@@ -58,9 +60,9 @@ def main() -> None:
     print("it learned from Arena battles and 1,500 MMLU validation questions.")
 
 
-def pair(asked: Options) -> Embedded:
-    """The two models' answers on MMLU, weak first; contaminated prompts are left out."""
-    folder = asked.file("routellm/mmlu")
+def pair(asked: Options, name: str = "mmlu") -> Embedded:
+    """The two models' answers on MMLU or GSM8K; contaminated prompts are left out."""
+    folder = asked.file(f"routellm/{name}")
     records = read_records(folder)
     lines = (folder / "contaminated_prompts.jsonl").read_text("utf-8").splitlines()
     contaminated = {json.loads(line)["eval_prompt"] for line in lines}
@@ -80,12 +82,14 @@ def run(known: Embedded, split: Split, seed: int) -> Run:
     """Ask every router."""
     plain = KNN(k=min(100, len(split.train)), weights="uniform", shrinkage=0.0)
     evidence, queries = known.evidence(split.train), known.vectors[split.test]
+    pair = [known.records.models.index(name) for name in (WEAK, STRONG)]
+    length = recipes.by_length(known.select(split.train), seed)
     return Run(
         test=split.test,
         preferences={
             OURS: gain(held_out(known, split, seed=seed)),
             "untuned vote of 100": gain(estimates(evidence, queries, seed=seed, estimator=plain)),
-            "prompt length": by_length(known, split),
+            "prompt length": length.gain(Queries.of(known.select(split.test)), *pair),
             "random": np.random.default_rng(seed).random(len(split.test)),
         },
     )
@@ -95,14 +99,6 @@ def gain(found: Estimates) -> Floats:
     """How much better the strong model is expected to be."""
     strong, weak = (found.models.index(name) for name in (STRONG, WEAK))
     return found.scores[:, strong] - found.scores[:, weak]
-
-
-def by_length(known: Embedded, split: Split) -> Floats:
-    """Prefer the strong model on longer prompts, or on shorter ones, as training says."""
-    weak, strong = outcomes(known)
-    lengths = np.log1p(known.lengths)
-    slope = np.cov(lengths[split.train], (strong - weak)[split.train])[0, 1]
-    return np.asarray(lengths[split.test] * np.sign(slope))
 
 
 def outcomes(known: Embedded) -> tuple[Floats, Floats]:

@@ -20,11 +20,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import faiss
 import numpy as np
+import recipes
 from bench import Embedded, Floats, header, options, table
 from numpy.typing import NDArray
+from recipes import Queries
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from knnrouter import Router, read_records
@@ -100,72 +103,31 @@ def against_recipes(
     """Everything after embedding, against what other routers do with the same vectors."""
     rest = np.setdiff1d(np.arange(len(known.records)), tested)
     texts = [known.records.queries[row] or "" for row in tested]
-    queries, evidence = known.vectors[tested], known.evidence(rest)
     place = {read_query(query).text: row for row, query in enumerate(known.records.queries)}
     embedder = FunctionEmbedder(
         lambda some: known.vectors[[place[text] for text in some]],
         dim=known.vectors.shape[1],
         id="looked up",
     )
-    router = Router.fit(evidence.records, embedder=embedder)
-    k, scores = router.estimator.neighbors, evidence.records.scores
-    recipes = {
-        f"RouterBench's recipe, k = {k}": routerbench(evidence.vectors, scores, queries, k),
-        "RouterBench's recipe, k = 50": routerbench(evidence.vectors, scores, queries, 50),
-        "ulab LLMRouter's recipe": ulab(evidence.vectors, scores, queries, at_once=1),
-        "ulab LLMRouter's recipe, all at once": ulab(
-            evidence.vectors, scores, queries, at_once=len(queries)
-        ),
+    router = Router.fit(known.records.select(rest), embedder=embedder)
+    k, asked = router.estimator.neighbors, Queries.of(known.select(tested))
+    others = {
+        f"RouterBench's recipe, k = {k}": recipes.routerbench(k),
+        "RouterBench's recipe, k = 50": recipes.routerbench(50),
+        "ulab LLMRouter's recipe": recipes.ulab("file", at_once=1),
+        "ulab LLMRouter's recipe, all at once": recipes.ulab("file"),
     }
+    learned = {name: recipe(known.select(rest), 0) for name, recipe in others.items()}
     return [
         row(
             f"route_many without embedding / {name}",
-            *turn_about(lambda: router.route_many(texts), recipe, turns, len(texts)),
+            *turn_about(
+                lambda: router.route_many(texts), partial(theirs.choose, asked), turns, len(texts)
+            ),
             "< 1",
         )
-        for name, recipe in recipes.items()
+        for name, theirs in learned.items()
     ]
-
-
-def routerbench(
-    vectors: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    k: int,
-) -> Callable[[], object]:
-    """RouterBench: scikit-learn's neighbors by cosine, each model's mean over them by pandas."""
-    import pandas as pd
-    from sklearn.neighbors import NearestNeighbors
-
-    neighbors = NearestNeighbors(n_neighbors=k, metric="cosine").fit(vectors)
-    measured = pd.DataFrame(scores)
-
-    def run() -> object:
-        _, rows = neighbors.kneighbors(queries)
-        votes = measured.iloc[rows.ravel()]
-        means = votes.groupby(np.repeat(np.arange(len(queries)), k)).mean()
-        return means.idxmax(axis=1)
-
-    return run
-
-
-def ulab(
-    vectors: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    *,
-    at_once: int,
-) -> Callable[[], object]:
-    """LLMRouter of ulab: scikit-learn's classifier of each query's best model, five neighbors."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    classifier = KNeighborsClassifier(n_neighbors=5).fit(vectors, scores.argmax(axis=1))
-
-    def run() -> object:
-        starts = range(0, len(queries), at_once)
-        return [classifier.predict(queries[start : start + at_once]) for start in starts]
-
-    return run
 
 
 def turn_about(

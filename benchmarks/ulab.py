@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import recipes
 from bench import (
     Embedded,
     Floats,
@@ -28,7 +29,7 @@ from bench import (
     options,
     table,
 )
-from numpy.typing import NDArray
+from recipes import Queries, tie_orders
 
 from knnrouter import evaluation, read_records
 from knnrouter.embedders import StaticEmbedder
@@ -97,14 +98,11 @@ def choices(known: Embedded, split: Split, seed: int) -> Iterator[tuple[str, Flo
     yield OURS, scored(test, best_scores(held_out(known, split, seed=seed), train))
     yield CONDENSED, scored(test, best_scores(few, condensed.records.scores.astype(float)))
     yield "untuned vote of 200", scored(test, best_scores(voted, train))
-    for order, columns in tie_orders(train).items():
-        chosen = ulab_recipe(evidence, queries, columns)
+    learned, asked = known.select(split.train), Queries.of(known.select(split.test))
+    for order in tie_orders(train):
+        chosen = recipes.ulab(order)(learned, seed).choose(asked)
         yield f"ulab LLMRouter's recipe, models in {order} order", scored(test, chosen)
-    lengths = known.lengths
-    yield (
-        "prompt length alone",
-        evaluation.by_length(lengths[split.train], train, lengths[split.test], test),
-    )
+    yield "prompt length alone", scored(test, recipes.by_length(learned, seed).choose(asked))
     yield "random model", evaluation.random(test)
     yield SINGLE, evaluation.best_single(train, test)
 
@@ -116,26 +114,6 @@ def condense(known: Embedded, split: Split, seed: int) -> Evidence:
     )
     assert records.vectors is not None
     return Evidence(records=records, vectors=records.vectors, index=FaissIndex(records.vectors))
-
-
-def tie_orders(train: Floats) -> dict[str, NDArray[np.int64]]:
-    """Orders of the models, of which the first takes a label that ties."""
-    given = np.arange(train.shape[1])
-    best_first = np.argsort(-train.mean(axis=0), kind="stable")
-    return {"file": given, "reversed": given[::-1], "best-average-first": best_first}
-
-
-def ulab_recipe(
-    evidence: Evidence, queries: NDArray[np.float32], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The columns that ulab LLMRouter's kNN router predicts; its hyperparameters are its own."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    names = np.array(evidence.records.models)
-    labels = names[order[evidence.records.scores[:, order].argmax(axis=1)]]
-    classifier = KNeighborsClassifier(n_neighbors=5).fit(evidence.vectors, labels)
-    column = {name: place for place, name in enumerate(evidence.records.models)}
-    return np.array([column[name] for name in classifier.predict(queries)])
 
 
 if __name__ == "__main__":

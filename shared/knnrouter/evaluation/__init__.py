@@ -12,7 +12,17 @@ from .near import Nearest, near_pairs, nearest_in
 from .perturbations import PERTURBATIONS, Perturbation, named_perturbations
 from .references import best_single, by_length, query_oracle, random, scored, task_oracle
 from .robustness import Flip, Robustness, Stability, flip_rate, robustness
-from .splits import Split, draw, k_fold
+from .splits import (
+    Split,
+    TaskSplit,
+    draw,
+    few_shot,
+    k_fold,
+    kinship,
+    leave_one_task_out,
+    random_split,
+    temporal,
+)
 
 __all__ = [
     "PERTURBATIONS",
@@ -24,14 +34,18 @@ __all__ = [
     "Robustness",
     "Split",
     "Stability",
+    "TaskSplit",
     "apgr",
     "best_single",
     "bootstrap",
     "by_length",
     "cpt",
     "draw",
+    "few_shot",
     "flip_rate",
     "k_fold",
+    "kinship",
+    "leave_one_task_out",
     "named_perturbations",
     "near_pairs",
     "nearest_in",
@@ -39,8 +53,10 @@ __all__ = [
     "pgr",
     "query_oracle",
     "random",
+    "random_split",
     "robustness",
     "scored",
     "strong_fraction_curve",
     "task_oracle",
+    "temporal",
 ]

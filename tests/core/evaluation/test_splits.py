@@ -69,7 +69,8 @@ def test_seeds():
 @pytest.mark.parametrize("folds", [0, 1, 3])
 def test_bad_folds(folds):
     with pytest.raises(
-        ValueError, match=f"folds is {folds}, of 2 different texts or groups; give at least"
+        ValueError,
+        match=f"folds is {folds}, of 2 rows or sets of .*; give at least 2 and at most 2",
     ):
         k_fold(records(["a", "b", "a"]), folds)
 
@@ -82,7 +83,7 @@ def test_bad_draws(rows):
 
 def test_a_draw_that_leaves_no_other_text():
     with pytest.raises(
-        ValueError, match="the 1 rows that were drawn have a text or a group in common"
+        ValueError, match="the 1 rows that were drawn belong together with each of the 2, so none"
     ):
         draw(records(["a", "a"]), 1)
 

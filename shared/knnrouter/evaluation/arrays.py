@@ -16,7 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError, EvaluationWarning
 
-__all__ = ["Floats", "columns", "group_numbers", "table", "undefined", "vectors"]
+__all__ = [
+    "Floats",
+    "columns",
+    "group_numbers",
+    "known_columns",
+    "table",
+    "undefined",
+    "vectors",
+]
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +81,33 @@ def table(
         )
     _check_finite({name: array})
     return array
+
+
+def known_columns(expected: ArrayLike, scores: Floats) -> tuple[Floats, Floats]:
+    """The scores and the estimates of those models that are estimated on every query.
+
+    Args:
+        expected: Estimates, NaN where nothing is known of a model; shape (n, m).
+        scores: What was measured; shape (n, m).
+
+    Raises:
+        EvaluationError: The shapes differ, or no model is left.
+
+    Example:
+        >>> nan = float("nan")
+        >>> [each.tolist() for each in known_columns([[0.1, nan]], np.array([[0.0, 1.0]]))]
+        [[[0.0]], [[0.1]]]
+    """
+    estimates = np.asarray(expected, dtype=np.float64)
+    if estimates.shape != scores.shape:
+        table(estimates, name="expected", like=scores)
+    known = np.asarray(~np.isnan(estimates).any(axis=0))
+    if not known.any():
+        raise EvaluationError(
+            f"each of the {len(known)} models misses an estimate on some query; at least 1 must be "
+            "estimated on all: leave out the queries on which nothing is known"
+        )
+    return scores[:, known], table(estimates[:, known], name="expected")
 
 
 def columns(

@@ -83,14 +83,21 @@ def query_entropy(estimated_scores: ArrayLike) -> float:
     softmax, so compare the figures of routers with as many models, and no others.
 
     Args:
-        estimated_scores: Expected score of each model on each query; shape (n, m).
+        estimated_scores: Expected score of each model on each query; shape (n, m). Where it is NaN,
+            nothing is known of the model, and it has no part.
+
+    Raises:
+        EvaluationError: Nothing is known of any model on a query.
 
     Example:
         >>> query_entropy([[0.5, 0.5], [0.5, 0.5]])
         1.0
     """
-    expected = table(estimated_scores, name="estimated_scores")
-    raised = np.exp(expected - expected.max(axis=1, keepdims=True))
+    given = np.asarray(estimated_scores, dtype=np.float64)
+    expected = np.where(np.isnan(given), -np.inf, given)
+    best = np.max(expected, axis=1, keepdims=True, initial=-np.inf)
+    table(best, name="the best estimated score")
+    raised = np.exp(expected - best)
     chances = raised / raised.sum(axis=1, keepdims=True)
     bits = chances * np.log2(chances, out=np.zeros_like(chances), where=chances > 0)
     return float(-bits.sum(axis=1).mean())

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
-from .arrays import Floats, table, undefined
+from .arrays import Floats, known_columns, table, undefined
 from .ratios import task_means
 
 __all__ = [
@@ -227,7 +227,8 @@ def task_correlations(
     models have none and do not count.
 
     Args:
-        expected: Expected score of each model on each query; shape (n, m).
+        expected: Expected score of each model on each query; shape (n, m). A model with a NaN is
+            left out.
         scores: What was measured; shape (n, m).
         tasks: The task of each query.
 
@@ -235,15 +236,15 @@ def task_correlations(
         Pearson, Spearman; NaN where no task has one.
 
     Raises:
-        EvaluationError: A shape is another, or a cell is NaN.
+        EvaluationError: A shape is another, a score is not measured, or no model is expected.
 
     Example:
         >>> found = task_correlations([[0.1, 0.2, 0.6]], [[0.0, 0.5, 1.0]], ["law"])
         >>> round(found[0], 4), round(found[1], 4)
         (0.9449, 1.0)
     """
-    measured = table(scores)
-    _, guessed = task_means(table(expected, name="expected", like=measured), tasks)
+    measured, known = known_columns(expected, table(scores))
+    _, guessed = task_means(known, tasks)
     _, truth = task_means(measured, tasks)
     usable = [
         pair

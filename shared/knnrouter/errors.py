@@ -14,6 +14,7 @@
     │   └── NoTextError                  a query without text to route on
     ├── NoEvidenceError (ValueError)     nothing is known of any model that may answer
     ├── EvaluationError (ValueError)     outcomes that cannot be evaluated, or that support no promise
+    ├── RoutingTestsError (ValueError)   a routing_tests.yaml that cannot be used
     ├── UnknownModelError (LookupError)  a model name that is not in the pool
     ├── StoreError (ValueError)          a saved folder that cannot be used
     │   ├── MissingRouterError (also FileNotFoundError)  no saved router there
@@ -51,6 +52,7 @@ __all__ = [
     "PoolWarning",
     "QueryError",
     "RecordsError",
+    "RoutingTestsError",
     "StoreError",
     "UnknownModelError",
     "UnpricedError",
@@ -164,6 +166,10 @@ class NoEvidenceError(KnnRouterError, ValueError):
 
 class EvaluationError(_ProblemsError):
     """Outcomes that cannot be evaluated, or a goal that the data cannot support."""
+
+
+class RoutingTestsError(_ProblemsError):
+    """A routing_tests.yaml that cannot be used: what it says, or what it names."""
 
 
 class UnknownModelError(KnnRouterError, LookupError):

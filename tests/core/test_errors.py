@@ -63,7 +63,8 @@ def test_one_base_catches_all():
 
 
 LISTING = pytest.mark.parametrize(
-    "kind", [errors.RecordsError, errors.PoolError, errors.EvaluationError]
+    "kind",
+    [errors.RecordsError, errors.PoolError, errors.EvaluationError, errors.RoutingTestsError],
 )
 
 

@@ -1,7 +1,7 @@
 """RouterArena's measures (arXiv 2510.00202): one score, and how near the choices are to the best.
 
-Of its optimality figures, the paper gives the names and the code the formulas; where the code is
-narrower than the name says, the docstrings tell how.
+The optimality figures carry the names of its leaderboard; where its code counts fewer queries than
+are counted here, the docstring tells which.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curve", "apgr", "cpt", "pgr", "strong_fraction_curve"]
+from .arrays import undefined
+
+__all__ = ["Curve", "apgr", "cost_saving_ratio", "cpt", "pgr", "strong_fraction_curve"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -78,13 +80,15 @@ def strong_fraction_curve(
 def pgr(quality: float, *, weak: float, strong: float) -> float:
     """Performance gap recovered: 0 is the weak model's quality, 1 the strong model's.
 
-    NaN where the two are equally good, and no gap is there to recover.
+    NaN, with an `EvaluationWarning`, where the two are equally good: no gap is there to recover.
 
     Example:
         >>> pgr(0.75, weak=0.5, strong=1.0)
         0.5
     """
-    return (quality - weak) / (strong - weak) if strong != weak else float("nan")
+    if strong == weak:
+        return undefined("the performance gap recovered", f"both models score {weak:g}")
+    return (quality - weak) / (strong - weak)
 
 
 def apgr(curve: Curve) -> float:
@@ -109,7 +113,7 @@ def cpt(curve: Curve, recovered: float) -> float:
         recovered: Part of the gap to be recovered, in [0, 1].
 
     Returns:
-        A share in [0, 1]; NaN where the two models are equally good.
+        A share in [0, 1]; NaN, with an `EvaluationWarning`, where the two models are equally good.
 
     Raises:
         ValueError: `recovered` is outside [0, 1].
@@ -122,7 +126,7 @@ def cpt(curve: Curve, recovered: float) -> float:
         raise ValueError(f"recovered is {recovered}; give a part of the gap, such as 0.8 for 80 %")
     gap = curve.strong - curve.weak
     if gap == 0:
-        return float("nan")
+        return undefined("the call-performance threshold", f"both models score {curve.weak:g}")
     heights = (curve.quality - curve.weak) / gap
     last = int(np.argmax(heights >= recovered))
     if last == 0:
@@ -131,6 +135,31 @@ def cpt(curve: Curve, recovered: float) -> float:
     part = (recovered - heights[last - 1]) / rise
     width = curve.shares[last] - curve.shares[last - 1]
     return float(curve.shares[last - 1] + part * width)
+
+
+def cost_saving_ratio(needed: float, at_random: float) -> float:
+    """RouteLLM's cost saving ratio: how many times fewer strong calls than a random router needs.
+
+    CPT(random) / CPT(router). A random router's `cpt` is on average the part of the gap that is to
+    be recovered; the paper takes what its own random runs needed.
+
+    Args:
+        needed: The router's `cpt`.
+        at_random: A random router's `cpt` for the same part of the gap.
+
+    Returns:
+        Above 1 where the router saves; infinite where it needs no strong call; NaN of a NaN, and
+        where neither needs one.
+
+    Example:
+        >>> cost_saving_ratio(0.25, 0.5)
+        2.0
+    """
+    if needed == 0 and at_random > 0:
+        return float("inf")
+    if needed == 0:
+        return undefined("the cost saving ratio", "neither router needs a strong call")
+    return at_random / needed
 
 
 def _checked(

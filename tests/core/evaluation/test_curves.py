@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knnrouter.errors import EvaluationWarning
 from knnrouter.evaluation import Curve, apgr, cpt, pgr, strong_fraction_curve
+from knnrouter.evaluation.curves import cost_saving_ratio
 
 
 def routellm(preference, weak, strong, points=11):
@@ -76,9 +78,14 @@ def test_ties_are_passed_in_a_straight_line():
 
 def test_no_gap_is_nan():
     same = strong_fraction_curve([0.1, 0.2], [1, 0], [0, 1])
-    assert math.isnan(apgr(same))
-    assert math.isnan(cpt(same, 0.5))
-    assert math.isnan(pgr(0.5, weak=0.5, strong=0.5))
+    with pytest.warns(
+        EvaluationWarning, match=r"gap recovered cannot be had: both models score 0\.5"
+    ):
+        assert math.isnan(apgr(same))
+    with pytest.warns(EvaluationWarning, match=r"threshold cannot be had: both models score 0\.5"):
+        assert math.isnan(cpt(same, 0.5))
+    with pytest.warns(EvaluationWarning, match="it is NaN"):
+        assert math.isnan(pgr(0.5, weak=0.5, strong=0.5))
 
 
 def test_pgr_of_always_weak_and_always_strong():
@@ -121,3 +128,33 @@ def test_more_than_the_gap_cannot_be_recovered(recovered):
     curve = strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3)
     with pytest.raises(ValueError, match=f"recovered is {recovered}; give a part of the gap"):
         cpt(curve, recovered)
+
+
+def test_cpt_near_the_strong_model():
+    curve = Curve(shares=np.array([0, 0.5, 1.0]), quality=np.array([0.0, 0.9, 1.0]))
+    assert cpt(curve, 0.95) == pytest.approx(0.75)
+    nothing = strong_fraction_curve(np.zeros(8), np.zeros(8), np.ones(8))
+    assert [cpt(nothing, part) for part in (0.2, 0.5, 0.8, 0.95)] == [0.2, 0.5, 0.8, 0.95]
+
+
+@pytest.mark.parametrize(
+    ("at_random", "needed", "published"),
+    # RouteLLM's tables 1 to 3: random and the best router, at 50 % and at 80 % of the gap.
+    [
+        (49.03, 13.40, 3.66),
+        (78.08, 31.31, 2.49),
+        (50.07, 35.40, 1.41),
+        (79.93, 70.31, 1.14),
+        (50.00, 33.64, 1.49),
+        (80.08, 63.26, 1.27),
+    ],
+)
+def test_published_savings(at_random, needed, published):
+    assert cost_saving_ratio(needed, at_random) == pytest.approx(published, abs=0.005)
+
+
+def test_saving_without_a_strong_call():
+    assert cost_saving_ratio(0.0, 0.5) == math.inf
+    assert math.isnan(cost_saving_ratio(math.nan, 0.5))
+    with pytest.warns(EvaluationWarning, match="neither router needs a strong call"):
+        assert math.isnan(cost_saving_ratio(0.0, 0.0))

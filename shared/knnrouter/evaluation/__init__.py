@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .bootstrap import Interval, bootstrap, paired_bootstrap
 from .curves import Curve, apgr, cpt, pgr, strong_fraction_curve
+from .lint import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
 from .perturbations import PERTURBATIONS, Perturbation, named_perturbations
 from .references import best_single, by_length, query_oracle, random, scored, task_oracle
@@ -27,8 +28,10 @@ from .splits import (
 __all__ = [
     "PERTURBATIONS",
     "Curve",
+    "Finding",
     "Flip",
     "Interval",
+    "LintReport",
     "Nearest",
     "Perturbation",
     "Robustness",
@@ -46,6 +49,7 @@ __all__ = [
     "k_fold",
     "kinship",
     "leave_one_task_out",
+    "lint",
     "named_perturbations",
     "near_pairs",
     "nearest_in",

@@ -6,12 +6,59 @@ router: curves of two models, reference choices, folds that do not leak, interva
 
 from __future__ import annotations
 
+from .arena import arena_score, optimal_accuracy, optimal_cost, optimal_selection
+from .behavior import (
+    Recall,
+    average_rank,
+    best_on_average_share,
+    collapsed,
+    entropy_bits,
+    model_recall,
+    query_entropy,
+    selection_shares,
+)
 from .bootstrap import Interval, bootstrap, paired_bootstrap
-from .curves import Curve, apgr, cpt, pgr, strong_fraction_curve
+from .calibration import (
+    Reliability,
+    brier,
+    ece,
+    log_loss,
+    mae,
+    pearson,
+    r2,
+    reliability_bins,
+    roc_auc,
+    spearman,
+    task_correlations,
+)
+from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
+from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .lint import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
 from .perturbations import PERTURBATIONS, Perturbation, named_perturbations
-from .references import best_single, by_length, query_oracle, random, scored, task_oracle
+from .ratios import (
+    cost_save,
+    gain_at_best,
+    gain_at_random,
+    gap_at_oracle,
+    oracle_gap_closed,
+    perf_gain,
+    ratio_to_best,
+    task_means,
+)
+from .references import (
+    best_single,
+    by_length,
+    chance_corrected_oracle,
+    matched_random,
+    oracle_columns,
+    oracle_costs,
+    query_oracle,
+    random,
+    scored,
+    task_oracle,
+)
+from .regret import RegretCurve, cost_weight_grid, regret_curve, utilities
 from .robustness import Flip, Robustness, Stability, flip_rate, robustness
 from .splits import (
     Split,
@@ -24,43 +71,91 @@ from .splits import (
     random_split,
     temporal,
 )
+from .ties import first_choice
 
 __all__ = [
     "PERTURBATIONS",
     "Curve",
     "Finding",
     "Flip",
+    "Hull",
     "Interval",
     "LintReport",
+    "Mixture",
     "Nearest",
     "Perturbation",
+    "Recall",
+    "RegretCurve",
+    "Reliability",
     "Robustness",
     "Split",
     "Stability",
     "TaskSplit",
+    "aiq",
     "apgr",
+    "arena_score",
+    "average_rank",
+    "best_on_average_share",
     "best_single",
     "bootstrap",
+    "brier",
     "by_length",
+    "chance_corrected_oracle",
+    "collapsed",
+    "cost_save",
+    "cost_saving_ratio",
+    "cost_weight_grid",
     "cpt",
     "draw",
+    "ece",
+    "entropy_bits",
     "few_shot",
+    "first_choice",
     "flip_rate",
+    "gain_at_best",
+    "gain_at_random",
+    "gap_at_oracle",
+    "hull",
     "k_fold",
     "kinship",
     "leave_one_task_out",
     "lint",
+    "log_loss",
+    "mae",
+    "matched_random",
+    "model_recall",
     "named_perturbations",
     "near_pairs",
     "nearest_in",
+    "optimal_accuracy",
+    "optimal_cost",
+    "optimal_selection",
+    "oracle_columns",
+    "oracle_costs",
+    "oracle_gap_closed",
     "paired_bootstrap",
+    "pareto",
+    "pareto_distance",
+    "pearson",
+    "perf_gain",
     "pgr",
+    "query_entropy",
     "query_oracle",
+    "r2",
     "random",
     "random_split",
+    "ratio_to_best",
+    "regret_curve",
+    "reliability_bins",
     "robustness",
+    "roc_auc",
     "scored",
+    "selection_shares",
+    "spearman",
     "strong_fraction_curve",
+    "task_correlations",
+    "task_means",
     "task_oracle",
     "temporal",
+    "utilities",
 ]

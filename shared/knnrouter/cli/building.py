@@ -5,63 +5,50 @@ from __future__ import annotations
 import shlex
 import time
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from knnrouter import ModelPool, RecordSet, Router, estimators, read_records, store
+from knnrouter import ModelPool, RecordSet, Router, estimators, store
 from knnrouter.embedders import resolve
 
 from . import output
-from .options import JsonOption, embedder_of
+from .options import FileEmbedderOption, JsonOption, SeedOption, embedder_of
 from .progress import progress
+from .reading import (
+    BadRowOption,
+    EncodingOption,
+    FileArgument,
+    FormatOption,
+    IgnoreOption,
+    OnBadRow,
+    ScaleOption,
+    ThresholdOption,
+    read,
+    tell_notes,
+)
 
 __all__ = ["build"]
 
 
-class OnBadRow(StrEnum):
-    """What to do with a row that cannot be used."""
-
-    error = "error"
-    skip = "skip"
-
-
 def build(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Benchmark results: a file, or a folder.")
-    ],
+    file: FileArgument,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="DIR", help="Where to save; a saved router is replaced."),
     ],
-    format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="One of `knnrouter formats`.")
-    ] = "auto",
+    format: FormatOption = "auto",
     pool: Annotated[
         Path | None,
         typer.Option("--pool", metavar="FILE", help="A pool.yaml that the records must fit."),
     ] = None,
-    on_bad_row: Annotated[
-        OnBadRow, typer.Option("--on-bad-row", help="Stop at rows that cannot be used, or skip.")
-    ] = OnBadRow.error,
-    encoding: Annotated[
-        str, typer.Option("--encoding", metavar="NAME", help="Of text files.")
-    ] = "utf-8",
-    scale: Annotated[
-        str | None,
-        typer.Option("--scale", metavar="LOW,HIGH", help="The scores' range in the file."),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", metavar="X", help="Scores above it become 1, the others 0."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option("--ignore", metavar="COL", help="A column to leave out; repeatable."),
-    ] = None,
+    on_bad_row: BadRowOption = OnBadRow.error,
+    encoding: EncodingOption = "utf-8",
+    scale: ScaleOption = None,
+    threshold: ThresholdOption = None,
+    ignore: IgnoreOption = None,
     condense: Annotated[
         int | None,
         typer.Option(
@@ -71,12 +58,7 @@ def build(
     no_queries: Annotated[
         bool, typer.Option("--no-queries", help="Save no text of the queries.")
     ] = False,
-    embedder: Annotated[
-        str,
-        typer.Option(
-            "--embedder", metavar="NAME", help='"static", or "sentence-transformer:PATH".'
-        ),
-    ] = "static",
+    embedder: FileEmbedderOption = "static",
     k: Annotated[
         str, typer.Option("--k", metavar="K", help="Neighbors that vote, or auto.")
     ] = "auto",
@@ -93,9 +75,7 @@ def build(
             "--shrinkage", metavar="N", help="For how many measurements the prior counts."
         ),
     ] = "auto",
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of all that is drawn at random.")
-    ] = 0,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from benchmark results, and save a router.
@@ -113,18 +93,17 @@ def build(
     models = None if pool is None else ModelPool.from_yaml(pool)
     with progress() as told:
         told("read", 0, 1)
-        records = read_records(
+        records = read(
             file,
             format,
-            on_bad_row=on_bad_row.value,
+            on_bad_row=on_bad_row,
             encoding=encoding,
-            scale=_range(scale),
+            scale=scale,
             threshold=threshold,
-            ignore=ignore or (),
+            ignore=ignore,
         )
         told("read", 1, 1)
-    for note in records.notes:
-        output.say(f"note: {note}")
+    tell_notes(records)
     with progress() as told:
         if condense is not None:
             told("condense", 0, 1)
@@ -149,18 +128,6 @@ def _number(text: str) -> float | str:
         with suppress(ValueError):
             return kind(text)
     return text
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is no LOW,HIGH, such as 0,100", param_hint="--scale"
-        ) from None
-    return low, high
 
 
 def _summary(router: Router, out: Path, *, seconds: float) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from knnrouter.errors import EmbedderError
 __all__ = [
     "AllowOption",
     "EmbedderOption",
+    "FileEmbedderOption",
     "JsonOption",
     "MessagesOption",
     "PolicyOption",
     "PoolOption",
     "RequireOption",
     "RouterOption",
+    "SeedOption",
     "TagOption",
     "TextArgument",
     "embedder_of",
@@ -47,6 +49,15 @@ EmbedderOption = Annotated[
         metavar="NAME",
         help='The embedder of the evidence: "static", or "sentence-transformer:PATH".',
     ),
+]
+
+FileEmbedderOption = Annotated[
+    str,
+    typer.Option("--embedder", metavar="NAME", help='"static", or "sentence-transformer:PATH".'),
+]
+
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of all that is drawn at random.")
 ]
 
 PolicyOption = Annotated[

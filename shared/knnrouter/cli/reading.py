@@ -1,0 +1,106 @@
+"""The options that say how a file of benchmark results is read, and the reading of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from knnrouter import RecordSet, read_records
+
+from . import output
+
+__all__ = [
+    "BadRowOption",
+    "EncodingOption",
+    "FileArgument",
+    "FormatOption",
+    "IgnoreOption",
+    "OnBadRow",
+    "ScaleOption",
+    "ThresholdOption",
+    "read",
+    "tell_notes",
+]
+
+
+class OnBadRow(StrEnum):
+    """What to do with a row that cannot be used."""
+
+    error = "error"
+    skip = "skip"
+
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Benchmark results: a file, or a folder.")
+]
+
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="One of `knnrouter formats`.")
+]
+
+BadRowOption = Annotated[
+    OnBadRow, typer.Option("--on-bad-row", help="Stop at rows that cannot be used, or skip.")
+]
+
+EncodingOption = Annotated[str, typer.Option("--encoding", metavar="NAME", help="Of text files.")]
+
+ScaleOption = Annotated[
+    str | None, typer.Option("--scale", metavar="LOW,HIGH", help="The scores' range in the file.")
+]
+
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="X", help="Scores above it become 1, the others 0."),
+]
+
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="COL", help="A column to leave out; repeatable."),
+]
+
+
+def read(
+    file: Path,
+    format: str = "auto",
+    *,
+    on_bad_row: OnBadRow = OnBadRow.error,
+    encoding: str = "utf-8",
+    scale: str | None = None,
+    threshold: float | None = None,
+    ignore: list[str] | None = None,
+) -> RecordSet:
+    """The records of a file, read as the options of the same names say.
+
+    Raises:
+        RecordsError: The file, a column or a row cannot be used.
+    """
+    return read_records(
+        file,
+        format,
+        on_bad_row=on_bad_row.value,
+        encoding=encoding,
+        scale=_range(scale),
+        threshold=threshold,
+        ignore=ignore or (),
+    )
+
+
+def tell_notes(records: RecordSet) -> None:
+    """Say what was met in reading."""
+    for note in records.notes:
+        output.say(f"note: {note}")
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no LOW,HIGH, such as 0,100", param_hint="--scale"
+        ) from None
+    return low, high

@@ -13,6 +13,7 @@ from .building import build
 from .checking import formats, inspect, validate
 from .demo import demo
 from .failing import with_exit_codes
+from .linting import lint
 from .routing import explain, route
 
 __all__ = ["app", "main"]
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (demo, build, route, explain, validate, inspect, formats):
+for _command in (demo, build, route, explain, validate, inspect, formats, lint):
     app.command()(with_exit_codes(_command))
 
 

@@ -1,0 +1,100 @@
+"""The command `lint`: traps in benchmark files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from knnrouter import ModelPool, RecordSet
+from knnrouter.embedders import resolve
+from knnrouter.evaluation.lint import LintReport
+from knnrouter.evaluation.lint import lint as find_traps
+
+from . import output
+from .failing import FINDINGS
+from .options import FileEmbedderOption, JsonOption, SeedOption, embedder_of
+from .progress import progress
+from .reading import (
+    BadRowOption,
+    EncodingOption,
+    FileArgument,
+    FormatOption,
+    IgnoreOption,
+    OnBadRow,
+    ScaleOption,
+    ThresholdOption,
+    read,
+    tell_notes,
+)
+
+__all__ = ["lint"]
+
+
+def lint(
+    file: FileArgument,
+    other: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE2", show_default=False, help="What a router is to be tested on."
+        ),
+    ] = None,
+    format: FormatOption = "auto",
+    pool: Annotated[
+        Path | None,
+        typer.Option("--pool", metavar="FILE", help="A pool.yaml, for prices."),
+    ] = None,
+    on_bad_row: BadRowOption = OnBadRow.error,
+    encoding: EncodingOption = "utf-8",
+    scale: ScaleOption = None,
+    threshold: ThresholdOption = None,
+    ignore: IgnoreOption = None,
+    embedder: FileEmbedderOption = "static",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for traps in benchmark results.
+
+    With FILE2 also for what leaks from one file into the other, and for models whose scores hold
+    on FILE only. Both files are read by the same options.
+    """
+    embeds = resolve(embedder_of(embedder))
+    models = None if pool is None else ModelPool.from_yaml(pool)
+    files = [file] if other is None else [file, other]
+    parts: list[RecordSet] = []
+    with progress() as told:
+        for place, path in enumerate(files):
+            told("read", place, len(files))
+            records = read(
+                path,
+                format,
+                on_bad_row=on_bad_row,
+                encoding=encoding,
+                scale=scale,
+                threshold=threshold,
+                ignore=ignore,
+            )
+            parts.append(records)
+        told("read", len(files), len(files))
+    for records in parts:
+        tell_notes(records)
+    report = find_traps(*parts, pool=models, embedder=embeds, seed=seed)
+    if as_json:
+        output.show_json(report.to_dict())
+    else:
+        _show(report)
+    if report.findings:
+        raise typer.Exit(FINDINGS)
+
+
+def _show(report: LintReport) -> None:
+    for sentence in report.skipped:
+        output.say(f"note: {sentence}")
+    heading, *_ = str(report).splitlines()
+    output.show(heading, style="bold")
+    for finding in report.findings:
+        output.show()
+        output.show(finding.code, style="bold")
+        output.show(output.one_line(finding.why), indent=2)
+        output.show(f"→ {output.one_line(finding.todo)}", indent=2)

@@ -1,7 +1,8 @@
 """How well a router chooses, beside what it must be compared with.
 
-Everything here works on plain arrays of what was measured, one row a query, so that it serves any
-router: curves of two models, reference choices, folds that do not leak, intervals.
+`evaluate` says whether a router pays, in one report. What it is made of works on plain arrays of what
+was measured, one row a query, and so serves any router: metrics, reference choices, splits that do
+not leak, intervals.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .behavior import (
     query_entropy,
     selection_shares,
 )
-from .bootstrap import Interval, bootstrap, paired_bootstrap
+from .bootstrap import Interval, bootstrap, interval, paired_bootstrap, resampled_means
 from .calibration import (
     Reliability,
     brier,
@@ -32,9 +33,11 @@ from .calibration import (
     task_correlations,
 )
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
+from .evaluate import by_folds, evaluate
 from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .lint import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
+from .outcomes import Outcomes
 from .perturbations import PERTURBATIONS, Perturbation, named_perturbations
 from .ratios import (
     cost_save,
@@ -59,6 +62,7 @@ from .references import (
     task_oracle,
 )
 from .regret import RegretCurve, cost_weight_grid, regret_curve, utilities
+from .report import Report
 from .robustness import Flip, Robustness, Stability, flip_rate, robustness
 from .splits import (
     Split,
@@ -72,6 +76,7 @@ from .splits import (
     temporal,
 )
 from .ties import first_choice
+from .verdict import Verdict, verdict
 
 __all__ = [
     "PERTURBATIONS",
@@ -83,14 +88,17 @@ __all__ = [
     "LintReport",
     "Mixture",
     "Nearest",
+    "Outcomes",
     "Perturbation",
     "Recall",
     "RegretCurve",
     "Reliability",
+    "Report",
     "Robustness",
     "Split",
     "Stability",
     "TaskSplit",
+    "Verdict",
     "aiq",
     "apgr",
     "arena_score",
@@ -99,6 +107,7 @@ __all__ = [
     "best_single",
     "bootstrap",
     "brier",
+    "by_folds",
     "by_length",
     "chance_corrected_oracle",
     "collapsed",
@@ -109,6 +118,7 @@ __all__ = [
     "draw",
     "ece",
     "entropy_bits",
+    "evaluate",
     "few_shot",
     "first_choice",
     "flip_rate",
@@ -116,6 +126,7 @@ __all__ = [
     "gain_at_random",
     "gap_at_oracle",
     "hull",
+    "interval",
     "k_fold",
     "kinship",
     "leave_one_task_out",
@@ -147,6 +158,7 @@ __all__ = [
     "ratio_to_best",
     "regret_curve",
     "reliability_bins",
+    "resampled_means",
     "robustness",
     "roc_auc",
     "scored",
@@ -158,4 +170,5 @@ __all__ = [
     "task_oracle",
     "temporal",
     "utilities",
+    "verdict",
 ]

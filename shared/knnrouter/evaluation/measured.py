@@ -1,23 +1,22 @@
 """What of records can be compared: the rows, the columns, and what each model cost there.
 
 Only rows on which every model was measured count, so that all comparisons are of the same queries.
-A model without a single score is left out itself. Both are told by a warning and a note.
+A model without a single score is left out itself. Both are told.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.errors import EvaluationError, EvaluationWarning
-from knnrouter.policies import Candidates, ranked
+from knnrouter.errors import EvaluationError
 from knnrouter.pool import ModelPool
 from knnrouter.records import RecordSet
+
+from .ties import first_choice
 
 __all__ = ["Measured", "best_column", "costs_of", "measured", "train_means"]
 
@@ -36,8 +35,8 @@ class Measured:
     """Their columns in the records; shape (m,)."""
     rows: NDArray[np.int64]
     """The `n` rows of the records, ascending; shape (n,)."""
-    notes: tuple[str, ...]
-    """What was left out."""
+    left_out: tuple[str, ...]
+    """What was left out, and why, a sentence each."""
 
     @property
     def scores(self) -> _Floats:
@@ -82,16 +81,14 @@ def measured(
         raise EvaluationError(
             f"no row is left to evaluate on: {'; '.join(notes) or 'the records are empty'}; give "
             "rows that the router has not seen and on which all models were measured, or evaluate "
-            "by folds (evaluate_folds, --folds 5)"
+            "by folds (by_folds, --folds 5)"
         )
-    for note in notes:
-        warnings.warn(note, EvaluationWarning, stacklevel=5)
     return Measured(
         records=records,
         names=names,
         columns=np.array([columns[name] for name in names]),
         rows=np.flatnonzero(kept),
-        notes=tuple(notes),
+        left_out=tuple(notes),
     )
 
 
@@ -122,7 +119,7 @@ def _left_out(
 def costs_of(
     part: Measured, *, pool: ModelPool | None = None, expected: _Floats | None = None
 ) -> tuple[_Floats | None, tuple[str, ...]]:
-    """What each model cost on each query, USD, and a note on how that is known.
+    """What each model cost on each query, USD, and notes on how that is known.
 
     In this order: what was measured; the measured tokens at the pool's price, else at the price
     that the records state; what the router expects.
@@ -150,9 +147,7 @@ def costs_of(
         return None, ()
     if any(unknown):
         bare = ", ".join(name for name, none in zip(part.names, unknown, strict=True) if none)
-        note = f"costs are left out: some are not known of {bare}"
-        warnings.warn(note, EvaluationWarning, stacklevel=5)
-        return None, (note,)
+        return None, (f"costs are left out: some are not known of {bare}",)
     if counts["measured"] == costs.size:
         return costs, ()
     parts = ", ".join(f"{count / costs.size:.0%} {name}" for name, count in counts.items() if count)
@@ -212,6 +207,5 @@ def best_column(names: Sequence[str], means: _Floats, costs: _Floats | None) -> 
             f"no mean score is known of {', '.join(names)} where the best single model is to be "
             "chosen; give `train`, the records that taught the router"
         )
-    spent = [math.nan] * len(names) if costs is None else costs.mean(axis=0).tolist()
-    candidates = Candidates(models=tuple(names), scores=means.tolist(), costs=spent)
-    return list(names).index(ranked(candidates, means.tolist())[0])
+    spent = None if costs is None else costs.mean(axis=0)
+    return int(first_choice(means[None], costs=spent)[0])

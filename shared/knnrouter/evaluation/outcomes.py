@@ -54,6 +54,8 @@ class Outcomes:
     """The column of the best single model, chosen on what taught the router; shape (n,)."""
     basis: Basis = "train"
     """Where `single` was chosen."""
+    train_means: NDArray[np.float64] | None = None
+    """Mean score of each model there, shape (m,), of several folds the mean; None if unknown."""
     estimated_scores: NDArray[np.float64] | None = None
     """What the router expected, in [0, 1]; shape (n, m); NaN for a model that could not answer."""
     estimated_costs: NDArray[np.float64] | None = None
@@ -64,8 +66,10 @@ class Outcomes:
     """Milliseconds that each decision took; shape (n,)."""
     decisions: tuple[Decision, ...] = ()
     """The decisions, with their evidence; empty where only choices are known."""
+    left_out: tuple[str, ...] = ()
+    """What of the records does not count here, and why, a sentence each."""
     notes: tuple[str, ...] = ()
-    """What the reader should know, a sentence each."""
+    """How figures are known, a sentence each."""
 
     def __post_init__(self) -> None:
         problems = [*self._wrong_shapes()]
@@ -142,9 +146,11 @@ def _joined(parts: Sequence[Outcomes], name: str) -> Any:  # noqa: ANN401  # one
     values = [getattr(part, name) for part in parts]
     if name == "models":
         return values[0]
+    if name == "train_means":
+        return None if any(value is None for value in values) else np.mean(values, axis=0)
     if name == "basis":
         return "hindsight" if "hindsight" in values else "train"
-    if name == "notes":
+    if name in ("left_out", "notes"):
         return tuple(dict.fromkeys(note for each in values for note in each))
     if any(value is None for value in values):
         return None

@@ -29,8 +29,8 @@ __all__ = [
     "Ratios",
     "Reference",
     "RegretPoint",
-    "Reliability",
     "ReliabilityBin",
+    "ReliabilityFigures",
     "Report",
     "SimilarityFigures",
     "Single",
@@ -193,7 +193,7 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reliability:
+class ReliabilityFigures:
     """Whether expected scores can be believed; over all cells of a query and a model."""
 
     brier: float
@@ -329,7 +329,7 @@ class Report:
     """Where costs and expected scores are known."""
     behavior: Behavior
     """How the router chooses."""
-    reliability: Reliability | None
+    reliability: ReliabilityFigures | None
     """Where expected scores are known."""
     tasks: tuple[TaskFigures, ...]
     """By task."""

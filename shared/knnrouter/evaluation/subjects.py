@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from knnrouter.decision import Decision
 from knnrouter.errors import EvaluationError
-from knnrouter.policies import Candidates, Policy, ranked
+from knnrouter.policies import Policy
 from knnrouter.pool import ModelPool
 from knnrouter.records import RecordSet
 from knnrouter.router import Router
@@ -24,8 +24,9 @@ from knnrouter.vectors import Progress
 
 from .measured import Measured, best_column, costs_of, measured, train_means
 from .outcomes import Outcomes
+from .ties import first_choice
 
-__all__ = ["Subject", "outcomes_of"]
+__all__ = ["Subject", "outcomes_of", "pool_columns", "routed_outcomes"]
 
 Subject: TypeAlias = Router | Sequence[Decision | str] | NDArray[np.floating]
 """A router; or a decision (or a model's name) for each row; or expected scores, shape (n, m)."""
@@ -62,7 +63,7 @@ def outcomes_of(
         TypeError: The subject is nothing of that.
     """
     if isinstance(subject, Router):
-        return _routed(subject, records, train, policy, progress)
+        return routed_outcomes(subject, records, train=train, policy=policy, progress=progress)
     if policy is not None:
         raise TypeError(f"policy is {policy!r:.80}; only a router chooses by one: leave it out")
     if isinstance(subject, np.ndarray):
@@ -75,14 +76,16 @@ def outcomes_of(
     return _decided(subject, records, train)
 
 
-def _routed(
+def routed_outcomes(
     router: Router,
     records: RecordSet,
-    train: RecordSet | None,
-    policy: str | Policy | None,
-    progress: Progress | None,
+    *,
+    train: RecordSet | None = None,
+    policy: str | Policy | None = None,
+    progress: Progress | None = None,
 ) -> Outcomes:
-    part = measured(records, _pool_columns(router.pool, records), _seen(router, records))
+    """What a router chooses on the rows of these records; arguments as for `outcomes_of`."""
+    part = measured(records, pool_columns(router.pool, records), _seen(router, records))
     decisions = _decisions(router, part, policy, progress)
     place = {name: column for column, name in enumerate(part.names)}
     told = _told(decisions, part.names)
@@ -93,9 +96,11 @@ def _routed(
         costs=costs,
         chosen=np.array([place[each.model] for each in decisions]),
         single=np.full(len(decisions), best_column(part.names, means, costs)),
+        train_means=means,
         **told,
         decisions=tuple(decisions),
-        notes=part.notes + notes,
+        left_out=part.left_out,
+        notes=notes,
     )
 
 
@@ -138,25 +143,15 @@ def _scored(given: NDArray[np.floating], records: RecordSet, train: RecordSet | 
         )
     part = measured(records, _own_columns(records))
     expected = part.of(given)
-    silent = int(np.isnan(expected).all(axis=1).sum())
-    if silent:
-        raise EvaluationError(
-            f"{silent:,} rows have no expected score at all, so nothing is chosen there; give one "
-            "for at least one model of each row"
-        )
-    means = train_means(train or records, part.names).tolist()
-    unpriced = [math.nan] * len(part.names)
-    place = {name: column for column, name in enumerate(part.names)}
-    best = [
-        ranked(Candidates(models=part.names, scores=row, costs=unpriced, means=means), row)[0]
-        for row in expected.tolist()
-    ]
-    chosen = np.array([place[name] for name in best])
+    chosen = first_choice(expected, means=train_means(train or records, part.names))
     return _known(part, train, chosen, estimated_scores=expected)
 
 
 def _known(
-    part: Measured, train: RecordSet | None, chosen: NDArray[np.int64], **more: Any  # noqa: ANN401
+    part: Measured,
+    train: RecordSet | None,
+    chosen: NDArray[np.int64],
+    **more: Any,  # noqa: ANN401
 ) -> Outcomes:
     """Outcomes of choices that are known, with no router to ask; `more` are fields of them."""
     costs, notes = costs_of(part)
@@ -166,8 +161,10 @@ def _known(
         costs=costs,
         chosen=chosen,
         single=np.full(len(chosen), best_column(part.names, means, costs)),
+        train_means=None if train is None else means,
         basis="hindsight" if train is None else "train",
-        notes=part.notes + notes,
+        left_out=part.left_out,
+        notes=notes,
         **more,
     )
 
@@ -203,7 +200,7 @@ def _own_columns(records: RecordSet) -> dict[str, int]:
     return {name: column for column, name in enumerate(records.models)}
 
 
-def _pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
+def pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
     """The column of each enabled model of the pool that the records have."""
     found = dict(zip(pool.names, pool.columns(records.models).columns, strict=True))
     columns = {name: column for name in pool.enabled_names if (column := found[name]) is not None}
@@ -255,6 +252,6 @@ def _means(train: RecordSet | None, router: Router, names: Sequence[str]) -> _Fl
     if train is None:
         lineup = router.lineup
         return np.array([lineup.means[lineup.place[name]] for name in names])
-    columns = _pool_columns(router.pool, train)
+    columns = pool_columns(router.pool, train)
     found = train_means(train, train.models)
     return np.array([found[columns[name]] if name in columns else math.nan for name in names])

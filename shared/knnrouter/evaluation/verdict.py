@@ -5,7 +5,7 @@ Routing is compared with the best single model, chosen on what the router learne
 * "pays" where its quality is higher (the interval lies above 0) at no more cost, or at most
   `MARGIN` lower (the interval lies above -`MARGIN`) at lower cost; without costs, where its quality
   is higher;
-* "does not pay" where both are ruled out;
+* "does not pay" where both are ruled out, or where the single model is always chosen;
 * else one "cannot tell", and how many more labeled queries would.
 
 A cost is lower, or no more, where its interval says so.
@@ -106,9 +106,9 @@ def verdict(
         better = _both(_above(quality, 0.0), no_dearer)
         cheaper = _both(_above(quality, -margin), lower)
     answer: Answer
-    if better or cheaper:
+    if routed > 0 and (better or cheaper):
         answer = "pays"
-    elif better is False and cheaper is False:
+    elif routed == 0 or (better is False and cheaper is False):
         answer = "does not pay"
     else:
         answer = "cannot tell"

@@ -145,10 +145,11 @@ def problems_of(
     members: set[Place] = set()
     for details in error.errors(include_url=False):
         cause = details.get("ctx", {}).get("error")
-        if isinstance(cause, ProblemsFoundError):
-            yield from cause.problems
-            continue
         place = _place(details)
+        if isinstance(cause, ProblemsFoundError):
+            for one in cause.problems:
+                yield Problem((*under, *place, *one.place), one.message)
+            continue
         if len(place) < len(details["loc"]):
             members.add(place)
         problem = Problem((*under, *place), _message(details, place, model))

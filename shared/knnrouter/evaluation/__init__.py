@@ -1,8 +1,8 @@
 """How well a router chooses, beside what it must be compared with.
 
-`evaluate` says whether a router pays, in one report. What it is made of works on plain arrays of what
-was measured, one row a query, and so serves any router: metrics, reference choices, splits that do
-not leak, intervals.
+`evaluate` says whether a router pays, in one report. What it is made of works on plain arrays of
+what was measured, one row a query, and so serves any router: metrics, reference choices, splits
+that do not leak, intervals.
 """
 
 from __future__ import annotations

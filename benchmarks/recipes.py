@@ -14,13 +14,19 @@ import numpy as np
 from bench import Embedded, Floats
 from numpy.typing import NDArray
 
-from knnrouter import Router, evaluation
+from knnrouter import RecordSet, Router, evaluation
 from knnrouter.policies import BestScore, Policy, ScoreMinusCost
 
 Columns = NDArray[np.int64]
 """The column of the model that was chosen for each query; shape (n,)."""
 
-COST_WEIGHTS = (0.0, *np.logspace(-1, 6, 36).tolist())
+OURS = "knnrouter, defaults"
+SINGLE = "best single model, chosen in training"
+
+WEIGHT = 20.0
+"""Score points a USD, where costs are weighed at one setting."""
+
+COST_WEIGHTS = (0.0, *np.logspace(0, 5, 41).tolist())
 """Score points a USD, from cost that does not matter to cost alone."""
 
 
@@ -36,6 +42,10 @@ class Queries:
     def of(cls, known: Embedded) -> Queries:
         """The queries of records, without what was measured on them."""
         return cls(texts=[query or "" for query in known.records.queries], vectors=known.vectors)
+
+    def select(self, rows: NDArray[np.int64]) -> Queries:
+        """These of them."""
+        return Queries(texts=[self.texts[row] for row in rows.tolist()], vectors=self.vectors[rows])
 
     @property
     def lengths(self) -> Floats:
@@ -62,7 +72,7 @@ Recipe = Callable[[Embedded, int], Fitted]
 def recipes() -> dict[str, Recipe]:
     """All of them, by the names that they have in tables."""
     return {
-        "knnrouter, defaults": knnrouter(),
+        OURS: knnrouter(),
         "RouterBench kNN, k = 40": routerbench(40),
         "ulab LLMRouter kNN, models in file order": ulab("file"),
         "ulab LLMRouter kNN, reversed order": ulab("reversed"),
@@ -71,6 +81,25 @@ def recipes() -> dict[str, Recipe]:
         "Avengers k-means, 32 clusters": avengers(32),
         "Avengers k-means, 60 clusters": avengers(60),
         "prompt length alone": by_length,
+        SINGLE: best_single,
+    }
+
+
+def priced_recipes() -> dict[str, Recipe]:
+    """Those that weigh costs, at one setting: a score point is worth five cents."""
+    return {
+        f"knnrouter, score_minus_cost:cost_weight={WEIGHT:g}": knnrouter(
+            ScoreMinusCost(cost_weight=WEIGHT)
+        ),
+        f"RouterBench kNN, willingness to pay {1 / WEIGHT:g}": routerbench(40, cost_weight=WEIGHT),
+    }
+
+
+def controls() -> dict[str, Recipe]:
+    """This router where there is nothing to learn: it must come to the best single model."""
+    return {
+        "control: knnrouter, labels shuffled": shuffled_labels(knnrouter()),
+        "control: knnrouter, vectors shuffled": shuffled_vectors(knnrouter()),
     }
 
 
@@ -93,17 +122,44 @@ def knnrouter(policy: Policy | None = None) -> Recipe:
         def sweep(queries: Queries) -> list[Columns]:
             return [choose(queries, ScoreMinusCost(cost_weight=each)) for each in COST_WEIGHTS]
 
-        return Fitted(choose=choose, gain=gain, sweep=sweep)
+        return Fitted(choose=choose, gain=gain, sweep=None if policy else sweep)
 
     return fit
 
 
-def routerbench(k: int) -> Recipe:
+def shuffled_labels(recipe: Recipe) -> Recipe:
+    """The recipe, taught what was measured on other queries: scores and costs change rows."""
+
+    def fit(known: Embedded, seed: int) -> Fitted:
+        records = known.records
+        rows = np.random.default_rng(seed).permutation(len(records))
+        dealt = {"scores": records.scores[rows], "costs": records.costs[rows]}
+        mixed = RecordSet(**(records.as_dict() | dealt))
+        return recipe(Embedded(records=mixed, vectors=known.vectors), seed)
+
+    return fit
+
+
+def shuffled_vectors(recipe: Recipe) -> Recipe:
+    """The recipe, taught that other queries lie where these do: vectors change rows."""
+
+    def fit(known: Embedded, seed: int) -> Fitted:
+        rows = np.random.default_rng(seed).permutation(len(known.records))
+        return recipe(Embedded(records=known.records, vectors=known.vectors[rows]), seed)
+
+    return fit
+
+
+def routerbench(k: int, *, cost_weight: float = 0.0) -> Recipe:
     """RouterBench: the mean score of the k nearest by cosine, the first model of equals.
 
     Its knob is a willingness to pay: the mean times it, less a price of the model that is the same
     for all queries. Its price list is not part of the data, so a model's price is its mean cost in
     training.
+
+    Args:
+        k: How many neighbors.
+        cost_weight: Score points a USD, the inverse of the willingness to pay; 0 for unlimited.
     """
 
     def fit(known: Embedded, seed: int) -> Fitted:
@@ -113,7 +169,7 @@ def routerbench(k: int) -> Recipe:
         size = min(k, len(known.records))
         neighbors = NearestNeighbors(n_neighbors=size, metric="cosine").fit(known.vectors)
         measured = pd.DataFrame(known.records.scores)
-        prices = mean_costs(known)
+        prices = known.records.costs.mean(axis=0)
 
         def means(queries: Queries) -> pd.DataFrame:
             _, rows = neighbors.kneighbors(queries.vectors)
@@ -121,14 +177,18 @@ def routerbench(k: int) -> Recipe:
             return votes.groupby(np.repeat(np.arange(len(rows)), size)).mean()
 
         def choose(queries: Queries) -> Columns:
-            return np.asarray(means(queries).idxmax(axis=1))
+            found = means(queries)
+            worth = found - cost_weight * prices if cost_weight else found
+            return np.asarray(worth.idxmax(axis=1))
 
         def sweep(queries: Queries) -> list[Columns]:
             found = means(queries)
             return [np.asarray((found - each * prices).idxmax(axis=1)) for each in COST_WEIGHTS]
 
         return Fitted(
-            choose=choose, gain=by_estimates(lambda queries: means(queries).to_numpy()), sweep=sweep
+            choose=choose,
+            gain=by_estimates(lambda queries: means(queries).to_numpy()),
+            sweep=None if cost_weight else sweep,
         )
 
     return fit
@@ -261,6 +321,16 @@ def by_length(known: Embedded, seed: int) -> Fitted:
     return Fitted(choose=choose, gain=gain)
 
 
+def best_single(known: Embedded, seed: int) -> Fitted:
+    """The model with the best mean in training answers everything."""
+    best = int(np.nanmean(known.scores, axis=0).argmax())
+
+    def choose(queries: Queries) -> Columns:
+        return np.full(len(queries.texts), best)
+
+    return Fitted(choose=choose, gain=by_choice(choose))
+
+
 def by_estimates(estimates: Callable[[Queries], Floats]) -> Callable[[Queries, int, int], Floats]:
     """The difference of what is expected of the two models."""
 
@@ -281,8 +351,3 @@ def within_range(values: Floats) -> Floats:
     low = values.min(axis=1, keepdims=True)
     width = values.max(axis=1, keepdims=True) - low
     return np.asarray(np.divide(values - low, width, out=np.ones_like(values), where=width > 0))
-
-
-def mean_costs(known: Embedded) -> Floats:
-    """What each model costs for a query, mean over the training rows; shape (m,)."""
-    return np.asarray(known.records.costs.mean(axis=0))

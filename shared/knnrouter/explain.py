@@ -16,13 +16,12 @@ from .policies import (
     Candidates,
     CheapestAbove,
     Choice,
-    Guarded,
-    MaxLatency,
     Policy,
     Reserved,
     ScoreMinusCost,
     Threshold,
 )
+from .policies.frames import innermost, reframed
 
 __all__ = ["Explanation", "Flip", "explain"]
 
@@ -136,10 +135,7 @@ class _Case:
     @property
     def inner(self) -> Policy:
         """The policy within all guards and limits."""
-        policy = self.policy
-        while isinstance(policy, Guarded | MaxLatency):
-            policy = policy.policy
-        return policy
+        return innermost(self.policy)
 
     def score(self, model: str) -> float:
         return self.candidates.scores[self.candidates.models.index(model)]
@@ -180,17 +176,10 @@ class _Trial:
     """The costs that change, USD."""
 
     def ask(self, case: _Case) -> Choice:
-        policy = case.policy if self.inner is None else _rewrapped(case.policy, self.inner())
+        policy = case.policy if self.inner is None else reframed(case.policy, self.inner())
         models, costs = case.candidates.models, case.candidates.costs
         changed = [self.costs.get(*pair) for pair in zip(models, costs, strict=True)]
         return policy(replace(case.candidates, costs=changed))
-
-
-def _rewrapped(policy: Policy, inner: Policy) -> Policy:
-    """The same guards and limits around another policy."""
-    if isinstance(policy, Guarded | MaxLatency):
-        return replace(policy, policy=_rewrapped(policy.policy, inner))
-    return inner
 
 
 def _trials(case: _Case, other: str) -> Iterator[_Trial]:

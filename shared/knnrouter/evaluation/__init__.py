@@ -32,8 +32,10 @@ from .calibration import (
     spearman,
     task_correlations,
 )
+from .coverage_risk import CoverageRisk, coverage_risk
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
 from .evaluate import by_folds, evaluate
+from .guard import GuardReport, guard
 from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .lint import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
@@ -75,14 +77,20 @@ from .splits import (
     random_split,
     temporal,
 )
+from .targets import Budget, Calibration, Quality, Share, calibrate, win_rate_threshold
 from .ties import first_choice
+from .unseen import UnseenTasks, unseen_tasks
 from .verdict import Verdict, verdict
 
 __all__ = [
     "PERTURBATIONS",
+    "Budget",
+    "Calibration",
+    "CoverageRisk",
     "Curve",
     "Finding",
     "Flip",
+    "GuardReport",
     "Hull",
     "Interval",
     "LintReport",
@@ -90,14 +98,17 @@ __all__ = [
     "Nearest",
     "Outcomes",
     "Perturbation",
+    "Quality",
     "Recall",
     "RegretCurve",
     "Reliability",
     "Report",
     "Robustness",
+    "Share",
     "Split",
     "Stability",
     "TaskSplit",
+    "UnseenTasks",
     "Verdict",
     "aiq",
     "apgr",
@@ -109,11 +120,13 @@ __all__ = [
     "brier",
     "by_folds",
     "by_length",
+    "calibrate",
     "chance_corrected_oracle",
     "collapsed",
     "cost_save",
     "cost_saving_ratio",
     "cost_weight_grid",
+    "coverage_risk",
     "cpt",
     "draw",
     "ece",
@@ -125,6 +138,7 @@ __all__ = [
     "gain_at_best",
     "gain_at_random",
     "gap_at_oracle",
+    "guard",
     "hull",
     "interval",
     "k_fold",
@@ -169,6 +183,8 @@ __all__ = [
     "task_means",
     "task_oracle",
     "temporal",
+    "unseen_tasks",
     "utilities",
     "verdict",
+    "win_rate_threshold",
 ]

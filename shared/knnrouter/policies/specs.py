@@ -13,7 +13,7 @@ from .base import Policy
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 
-__all__ = ["KINDS", "named_models", "parse", "spec"]
+__all__ = ["KINDS", "as_mapping", "named_models", "parse", "spec"]
 
 KINDS: dict[str, Any] = {
     "best_score": BestScore,
@@ -65,6 +65,28 @@ def spec(policy: Policy) -> str:
             settings = ",".join(f"{name}={_written(getattr(policy, name))}" for name in names)
             return f"{kind}:{settings}" if settings else kind
     return str(getattr(policy, "__name__", type(policy).__name__))
+
+
+def as_mapping(policy: Policy) -> dict[str, Any]:
+    """How a policy of this library is written in a pool.yaml; `parse` reads it.
+
+    Raises:
+        PolicyError: It is a callable of your own, which no text can hold.
+
+    Example:
+        >>> as_mapping(MaxLatency(ms=500, policy=BestScore()))
+        {'kind': 'max_latency', 'ms': 500, 'policy': {'kind': 'best_score'}}
+    """
+    kind = next((kind for kind, build in KINDS.items() if type(policy) is build), None)
+    if kind is None:
+        raise PolicyError(
+            f"the policy {spec(policy)} is a function of your own, which pool.yaml cannot hold; "
+            f"give it to the router in Python, or use one of {', '.join(KINDS)}"
+        )
+    values = {item.name: getattr(policy, item.name) for item in fields(KINDS[kind])}
+    return {"kind": kind} | {
+        name: as_mapping(value) if callable(value) else value for name, value in values.items()
+    }
 
 
 def named_models(policy: Policy) -> tuple[str, ...]:

@@ -1,12 +1,19 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from knnrouter.errors import EvaluationError
 from knnrouter.evaluation import (
     best_single,
     by_length,
+    chance_corrected_oracle,
+    matched_random,
+    oracle_columns,
+    oracle_costs,
     query_oracle,
     random,
     scored,
@@ -85,3 +92,115 @@ class TestByLength:
         # All training prompts are as long as each other: they fill one class of three.
         train, test = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.1, 0.2]] * 3)
         assert by_length([5, 5], train, [1, 5, 9], test).tolist() == [0.2, 0.2, 0.2]
+
+
+class TestOracle:
+    MEASURED = np.array([[1.0, 1.0, 0.0], [0.5, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    COSTS = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 4.0], [3.0, 2.0, 2.5]])
+
+    def test_the_cheapest_of_the_best(self):
+        assert oracle_columns(self.MEASURED, self.COSTS).tolist() == [1, 2, 1]
+        assert oracle_columns(self.MEASURED).tolist() == [0, 2, 0]
+        assert oracle_columns(self.MEASURED, [1.0, 1.0, 0.5]).tolist() == [0, 2, 2]
+
+    def test_what_it_spends(self):
+        assert oracle_costs(self.MEASURED, self.COSTS).tolist() == [2.0, 4.0, 2.0]
+        assert oracle_costs(self.MEASURED, self.COSTS, unsolved="free").tolist() == [2.0, 4.0, 0.0]
+
+    def test_what_is_not_known(self):
+        scores = np.array([[NAN, 0.5, 0.5]])
+        assert oracle_columns(scores, [[0.0, NAN, 9.0]]).tolist() == [2]
+        with pytest.raises(
+            EvaluationError, match="nothing is known of any model on 1 of 1 queries"
+        ):
+            oracle_columns(np.array([[NAN, NAN]]))
+
+    def test_bad_settings(self):
+        with pytest.raises(EvaluationError, match="unsolved is 'none'; it is 'cheapest' or 'free'"):
+            oracle_costs(self.MEASURED, self.COSTS, unsolved="none")
+        with pytest.raises(EvaluationError, match=r"costs has shape \(3,\), and scores \(3, 3\)"):
+            oracle_costs(self.MEASURED, [1.0, 2.0, 3.0])
+
+    @given(SCORES)
+    def test_it_scores_the_most_and_no_one_as_good_is_cheaper(self, scores):
+        costs = np.random.default_rng(0).random(scores.shape)
+        chosen = oracle_columns(scores, costs)
+        assert scored(scores, chosen).tolist() == query_oracle(scores).tolist()
+        as_good = scores == query_oracle(scores)[:, None]
+        np.testing.assert_array_equal(
+            oracle_costs(scores, costs), np.where(as_good, costs, np.inf).min(axis=1)
+        )
+
+
+class TestMatchedRandom:
+    def test_by_hand(self):
+        scores = np.array([[1.0, 0.0, NAN], [0.5, 1.0, NAN]])
+        assert matched_random(scores, [0.25, 0.75, 0.0]).tolist() == [0.25, 0.875]
+
+    @given(SCORES)
+    def test_a_router_that_takes_one_model_matches_it(self, scores):
+        shares = np.eye(scores.shape[1])[0]
+        assert matched_random(scores, shares).tolist() == scores[:, 0].tolist()
+
+    @given(SCORES)
+    def test_of_equal_shares_it_is_a_random_model(self, scores):
+        shares = np.full(scores.shape[1], 1 / scores.shape[1])
+        np.testing.assert_allclose(matched_random(scores, shares), random(scores))
+
+    @pytest.mark.parametrize("shares", [[0.5, 0.25], [1.0], [1.5, -0.5]])
+    def test_no_shares(self, shares):
+        with pytest.raises(EvaluationError, match=f"there are {len(shares)} shares, which sum to "):
+            matched_random(np.ones((1, 2)), shares)
+
+
+class TestChanceCorrectedOracle:
+    def test_by_hand(self):
+        # Two models, half luck: of those that nobody understands, 3 of 4 look solved. O = 0.9 means
+        # that nobody understands 0.4, and a guess is right on half of those: 0.6 + 0.2.
+        scores = np.zeros((10, 2))
+        scores[:5, 0] = scores[4:9, 1] = 1
+        assert chance_corrected_oracle(scores, 0.5) == pytest.approx(0.8)
+
+    def test_without_luck_it_is_the_oracle(self):
+        scores = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+        assert chance_corrected_oracle(scores, 0.0) == pytest.approx(query_oracle(scores).mean())
+
+    def test_queries_of_like_chance_are_corrected_together(self):
+        # Two options, as above; and five free answers, three of them right.
+        scores = np.zeros((15, 2))
+        scores[:5, 0] = scores[4:9, 1] = scores[10:13, 0] = 1
+        chance = [0.5] * 10 + [0.0] * 5
+        assert chance_corrected_oracle(scores, chance) == pytest.approx((10 * 0.8 + 5 * 0.6) / 15)
+
+    def test_what_one_model_reaches_was_no_luck(self):
+        scores = np.array([[1.0, 0.0]] * 8 + [[0.0, 0.0]] * 2)
+        assert chance_corrected_oracle(scores, 0.9) == pytest.approx(0.9)  # all guess: u = 0
+        assert chance_corrected_oracle(scores, 0.5) == 0.8  # else 0.2 + 0.8 / 2
+
+    @pytest.mark.parametrize(("models", "chance", "known"), [(2, 0.25, 0.3), (11, 0.25, 0.6)])
+    def test_it_finds_what_is_known_in_simulated_guesses(self, models, chance, known):
+        rng = np.random.default_rng(models)
+        n = 40_000
+        understood = rng.random(n) < known
+        scores = rng.random((n, models)) < chance
+        scores[np.arange(n), rng.integers(models, size=n)] |= understood
+        truth = known + (1 - known) * chance
+        # Of eleven guessers, all are wrong on one query in 24: four errors of that estimate.
+        noise = 4 * (1 - chance) * math.sqrt((1 - known) / n * (1 - chance) ** -models)
+        assert noise < 0.05
+        found = chance_corrected_oracle(scores.astype(float), chance)
+        assert found == pytest.approx(truth, abs=noise)
+        assert query_oracle(scores.astype(float)).mean() > truth + 0.05
+
+    @given(SCORES, st.floats(0, 0.99))
+    def test_it_lies_between_the_best_single_model_and_1(self, scores, chance):
+        found = chance_corrected_oracle(scores, chance)
+        assert scores.mean(axis=0).max() <= found <= 1 + 1e-12
+
+    def test_bad_values(self):
+        with pytest.raises(
+            EvaluationError, match=r"chance goes from 0\.25 to 1; it lies in \[0, 1\)"
+        ):
+            chance_corrected_oracle(np.ones((2, 2)), [0.25, 1.0])
+        with pytest.raises(EvaluationError, match="1 of 2 values of scores are not finite"):
+            chance_corrected_oracle(np.array([[1.0, NAN]]), 0.25)

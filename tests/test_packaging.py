@@ -163,6 +163,12 @@ assert policies is sys.modules["knnrouter.policies"]
     def test_the_command_is_what_python_m_runs(self):
         assert PROJECT["project"]["scripts"] == {"knnrouter": "knnrouter.__main__:main"}
 
+    def test_pytest_finds_its_plugin(self):
+        entry = PROJECT["project"]["entry-points"]["pytest11"]
+        assert entry == {"knnrouter": "knnrouter.assertions.plugin"}
+        importers = {source.name for source in SOURCES if "pytest" in all_imports(parsed(source))}
+        assert importers == {"plugin.py"}
+
     def test_the_version_is_the_one_of_the_project(self):
         assert knnrouter.__version__ == PROJECT["project"]["version"]
 
@@ -344,7 +350,8 @@ class TestExtras:
         }
         lines = [*PROJECT["project"]["dependencies"], *EXTRAS["sentence-transformers"]]
         imported = set().union(*(all_imports(parsed(source)) for source in SOURCES))
-        foreign = imported - set(sys.stdlib_module_names) - {"knnrouter", "_typeshed"}
+        given = {"knnrouter", "_typeshed", "pytest"}  # pytest loads the plugin, and is then there
+        foreign = imported - set(sys.stdlib_module_names) - given
         assert {brought.get(name, name) for name in foreign} <= set(map(package_of, lines))
 
 

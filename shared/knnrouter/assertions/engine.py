@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from knnrouter.assertions import rates
@@ -12,7 +11,7 @@ from knnrouter.assertions.asking import Asked, RecordFiles, asked
 from knnrouter.assertions.outcome import Outcome
 from knnrouter.assertions.reading import ReadFile
 from knnrouter.assertions.schema import RouteOptions, RoutingTest
-from knnrouter.assertions.wording import decision_lines, more, titles
+from knnrouter.assertions.wording import decision_lines, more
 from knnrouter.decision import Decision
 from knnrouter.errors import UnknownModelError
 from knnrouter.policies import Policy, named_models, parse
@@ -59,11 +58,6 @@ class Bench:
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", RecordFiles(self.file.path.parent))
 
-    @cached_property
-    def titles(self) -> list[str]:
-        """A name for each test."""
-        return titles(self.file.content.tests)
-
     @property
     def policy(self) -> Policy | None:
         """The policy of the file; None: the router's."""
@@ -83,8 +77,7 @@ class Bench:
         test = self.file.content.tests[number]
         self.file.refuse(_unknown_models(test, self.policy, number, self.router.pool))
         prompts = asked(test, self.file.content, self.files)
-        found = self._check(test, prompts)
-        return found.named(self.titles[number])
+        return self._check(test, prompts)
 
     def _check(self, test: RoutingTest, prompts: Asked) -> Outcome:
         pool = self.router.pool
@@ -100,13 +93,20 @@ class Bench:
         if test.one_of is not None:
             wanted = _names(pool, test.one_of)
             words = wanted[0] if len(wanted) == 1 else f"one of {', '.join(wanted)}"
-            return self._each(prompts, decisions, words, wanted)
+            marks = dict.fromkeys(wanted, "wanted")
+            return self._each(prompts, decisions, words, wanted, marks)
         unwanted = _names(pool, test.never or ())
         accepted = tuple(name for name in pool.enabled_names if name not in unwanted)
-        return self._each(prompts, decisions, f"any model but {', '.join(unwanted)}", accepted)
+        words, marks = f"any model but {', '.join(unwanted)}", dict.fromkeys(unwanted, "never")
+        return self._each(prompts, decisions, words, accepted, marks)
 
     def _each(
-        self, prompts: Asked, decisions: Sequence[Decision], wanted: str, accepted: Sequence[str]
+        self,
+        prompts: Asked,
+        decisions: Sequence[Decision],
+        wanted: str,
+        accepted: Sequence[str],
+        marks: Mapping[str, str],
     ) -> Outcome:
         """Whether each prompt went to a model that is accepted."""
         pairs = list(zip(prompts.texts, decisions, strict=True))
@@ -114,7 +114,12 @@ class Bench:
         details: list[str] = []
         for text, decision in wrong[:_SHOWN_PROMPTS]:
             lines = decision_lines(
-                text, decision, wanted=wanted, accepted=accepted, evidence=self.router.records
+                text,
+                decision,
+                wanted=wanted,
+                accepted=accepted,
+                marks=marks,
+                evidence=self.router.records,
             )
             details += ["", *lines]
         return Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 __all__ = ["Outcome"]
 
@@ -12,9 +12,9 @@ class Outcome:
     """What came of a routing test.
 
     Example:
-        >>> print(Outcome(passed=False, summary="1 of 2 prompts", details=("a",)).named("never x"))
-        never x: 1 of 2 prompts
-          a
+        >>> print(Outcome(passed=False, summary="1 of 2 prompts", details=("small 1",)))
+        1 of 2 prompts
+          small 1
     """
 
     passed: bool
@@ -22,14 +22,7 @@ class Outcome:
     summary: str
     """What was found, on one line."""
     details: tuple[str, ...] = ()
-    """What explains a failure, line by line."""
-    title: str = ""
-    """What the test is called."""
-
-    def named(self, title: str) -> Outcome:
-        """The same, of the test with this title."""
-        return replace(self, title=title)
+    """What explains it, line by line."""
 
     def __str__(self) -> str:
-        head = f"{self.title}: {self.summary}" if self.title else self.summary
-        return "\n".join([head, *(f"  {line}".rstrip() for line in self.details)])
+        return "\n".join([self.summary, *(f"  {line}".rstrip() for line in self.details)])

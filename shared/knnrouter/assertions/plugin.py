@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -124,29 +124,31 @@ class RoutingTestItem(pytest.Item):
         try:
             _ = self.parent.bench
         except _TOLD as error:
-            _stop(error)
+            raise _failed(error) from None
 
     def runtest(self) -> None:
         """Run the test.
 
         Raises:
-            RoutingTestFailed: The assertion does not hold, or cannot be checked.
+            Failed: The assertion does not hold, or cannot be checked.
         """
         try:
             outcome = self.parent.bench.run(self.number)
         except _TOLD as error:
-            _stop(error)
+            raise _failed(error) from None
         if not outcome.passed:
-            _stop(outcome)
+            raise _failed(outcome)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the test stands."""
-        return self.path, self.parent.read.line(self.number) - 1, self.name
+        """Where the test stands, and what is written above what it has to say."""
+        file = self.parent.read
+        line = file.line(self.number)
+        return self.path, line - 1, f"{file.source}:{line}: {self.name}"
 
 
-def _stop(why: Outcome | Exception) -> NoReturn:
-    """End a test with a message, without a traceback of what made it."""
-    pytest.fail(str(why), pytrace=False)
+def _failed(why: Outcome | Exception) -> BaseException:
+    """What ends a test with a message, and without a traceback of what made it."""
+    return pytest.fail.Exception(str(why), pytrace=False)
 
 
 def _short(path: Path, config: pytest.Config) -> str:

@@ -61,7 +61,8 @@ def _flip_lines(found: Robustness) -> list[str]:
         (f"{each.before} -> {each.after}", each.perturbation, quoted(each.perturbed))
         for each in found.flips[:_SHOWN_FLIPS]
     ]
-    return [*table(kinds), "", *table(rows), *more(len(found.flips), _SHOWN_FLIPS)]
+    flips = ["", *table(rows)] if rows else []
+    return [*table(kinds), *flips, *more(len(found.flips), _SHOWN_FLIPS)]
 
 
 def quality(
@@ -73,7 +74,6 @@ def quality(
     error = f" ± {stdev(scores) / math.sqrt(len(scores)):.4f}" if len(scores) > 1 else ""
     details = [
         *_by_model(decisions, "mean score", scores, ".4f"),
-        "",
         *_worst(prompts, decisions, scores),
     ]
     found = f"mean score {value:.4f}{error} on {len(scores):,} rows"
@@ -172,4 +172,7 @@ def _worst(prompts: Asked, decisions: Sequence[Decision], scores: Sequence[float
         )
         for place in lost[:_SHOWN_ROWS]
     ]
-    return [*table([("chosen", "score", "best", "prompt"), *rows]), *more(len(lost), _SHOWN_ROWS)]
+    if not rows:
+        return []
+    head = ("chosen", "score", "best", "prompt")
+    return ["", *table([head, *rows]), *more(len(lost), _SHOWN_ROWS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from knnrouter.assertions.asking import described
 from knnrouter.assertions.schema import RoutingTest
@@ -83,7 +83,13 @@ def _source(test: RoutingTest) -> str:
 
 
 def decision_lines(
-    text: str, decision: Decision, *, wanted: str, accepted: Collection[str], evidence: RecordSet
+    text: str,
+    decision: Decision,
+    *,
+    wanted: str,
+    accepted: Collection[str],
+    marks: Mapping[str, str],
+    evidence: RecordSet,
 ) -> Iterator[str]:
     """Everything about a decision that was not the one that was wanted.
 
@@ -92,6 +98,7 @@ def decision_lines(
         decision: What was decided.
         wanted: What was wanted, in words.
         accepted: The models that would have been right.
+        marks: A word for some models, put beside them.
         evidence: What the neighbors are rows of.
 
     Yields:
@@ -106,9 +113,9 @@ def decision_lines(
         yield "          a fallback: the policy could not choose as it is meant to"
     ranking = [("model", "score", "cost, USD", "")]
     for name in decision.ranking:
-        marks = ["chosen"] * (name == decision.model) + ["wanted"] * (name in accepted)
+        said = ["chosen" if name == decision.model else "", marks.get(name, "")]
         cost = _number(decision.costs.get(name, math.nan), ".6f")
-        ranking.append((name, _plus_minus(decision, name), cost, ", ".join(marks)))
+        ranking.append((name, _plus_minus(decision, name), cost, ", ".join(filter(None, said))))
     yield from _labelled("ranking", table(ranking))
     missing = sorted(set(accepted) - set(decision.ranking))
     if missing and len(missing) == len(accepted):

@@ -1,5 +1,4 @@
-"""A benchmark as it should be: several tasks, models that are good at different ones, graded scores,
-costs, and no query twice."""
+"""A benchmark as it should be: tasks, models that differ, graded scores, costs, no query twice."""
 
 import numpy as np
 
@@ -27,7 +26,7 @@ TASKS = {
 ANYWHERE = """morning river window blue teacher seven market letter garden winter engine music
     paper village doctor silver train mountain shadow island kitchen soldier bridge color summer
     horse ticket mirror ocean brother camera forest number circle hammer ladder needle carpet
-    bottle candle wallet puzzle tunnel blanket saddle violin magnet lantern""".split()
+    bottle candle wallet puzzle tunnel blanket saddle violin magnet lantern"""
 """Words that say nothing on the task."""
 
 SKILLS = {
@@ -52,7 +51,7 @@ def _row(number, seed, random):
     task = list(TASKS)[number % len(TASKS)]
     words = [
         *random.choice(sorted(set(TASKS[task].split())), size=8, replace=False),
-        *random.choice(ANYWHERE, size=5, replace=False),
+        *random.choice(ANYWHERE.split(), size=5, replace=False),
     ]
     row = {"id": f"{seed}-{number}", "query": " ".join(words) + "?", "task": task}
     for model, skills in SKILLS.items():

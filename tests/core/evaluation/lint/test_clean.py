@@ -54,9 +54,9 @@ def test_the_embedder_says_what_is_near(clean):
 
 def test_records_without_rows_are_refused(clean):
     empty = clean[0].select([])
-    with pytest.raises(EvaluationError, match="^records: 0 rows"):
+    with pytest.raises(EvaluationError, match=r"\Arecords: 0 rows"):
         lint(empty)
-    with pytest.raises(EvaluationError, match="^other: 0 rows"):
+    with pytest.raises(EvaluationError, match=r"\Aother: 0 rows"):
         lint(clean[0], empty)
 
 

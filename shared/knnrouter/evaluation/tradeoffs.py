@@ -16,16 +16,19 @@ _RECOVERED = (20, 50, 80, 95)
 
 
 def curve_of(outcomes: Outcomes) -> CostCurve | None:
-    """The router at a grid of cost weights; None where costs or expectations are unknown."""
+    """The router at a grid of cost weights; None where costs or expected scores are unknown.
+
+    Where it expects no cost, it goes by what each model costs on average, as a price list would.
+    """
     scores, costs = outcomes.scores, outcomes.costs
     expected, prices = outcomes.estimated_scores, outcomes.estimated_costs
-    if costs is None or expected is None or prices is None:
-        return None
-    if np.isnan(prices).all(axis=1).any() or np.isnan(expected).all(axis=1).any():
+    if costs is None or expected is None or np.isnan(expected).all(axis=1).any():
         return None
     means = costs.mean(axis=0)
     if np.ptp(means) == 0:
         return None
+    prices = np.broadcast_to(means, costs.shape) if prices is None else prices
+    prices = np.where(np.isnan(prices), means, prices)
     found = regret_curve(
         expected, prices, scores, costs, cost_weight_grid(costs), train_means=outcomes.train_means
     )
@@ -75,12 +78,13 @@ def pair_of(outcomes: Outcomes, pair: tuple[str, str] | None) -> PairFigures | N
 
     Args:
         outcomes: What was chosen.
-        pair: The strong model and the weak one; None: where there are just two, the best single
-            model is the strong one.
+        pair: The strong model and the weak one; None: where there are just two, and one of
+            them is better, the best single model is the strong one.
     """
     if pair is None:
-        if len(outcomes.models) != 2:
-            return None
+        means = outcomes.scores.mean(axis=0).tolist()
+        if len(means) != 2 or means[0] == means[1]:
+            return None  # no pair was asked for, and none suggests itself
         strong = int(outcomes.single[0])
         weak = 1 - strong
     else:

@@ -1,0 +1,408 @@
+"""The report: every figure of a small evaluation by hand; every way in; bad input."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from knnrouter import ModelPool, RecordSet, Router
+from knnrouter.errors import EvaluationError, EvaluationWarning
+from knnrouter.evaluation import Outcomes, by_folds, evaluate
+
+ROWS = [
+    # query, task, small, large, expected of small and large
+    ("2 + 2?", "math", 1.0, 1.0),
+    ("3 * 17?", "math", 0.0, 1.0),
+    ("An ode.", "verse", 1.0, 0.0),
+    ("A haiku.", "verse", 1.0, 1.0),
+]
+EXPECTED = np.array([[0.9, 0.8], [0.2, 0.7], [0.8, 0.1], [0.4, 0.6]])
+
+
+def records(**more):
+    rows = [
+        {"query": query, "task": task, "small": small, "large": large} | more
+        for query, task, small, large in ROWS
+    ]
+    return RecordSet.from_rows(rows)
+
+
+PRICED = {"small|cost": 0.001, "large|cost": 0.01}
+TRAIN = RecordSet.from_rows([{"query": "t", "small": 0, "large": 1}])
+
+
+@pytest.fixture
+def keyword_rows():
+    """What teaches a router, and what it is evaluated on; more code than verse in either."""
+    return spoken("train", 0, 20), spoken("test", 100, 15)
+
+
+def spoken(name, first, count):
+    """Queries of verse, and twice as many of code; of each five, who is better fails once."""
+    texts = {
+        "verse": ("Write a sonnet on the sea,", count),
+        "code": ("Sort an array in C,", 2 * count),
+    }
+    return RecordSet.from_rows(
+        {
+            "id": f"{name} {task} {number}",
+            "query": f"{text} number {number}",
+            "task": task,
+            "coder": int((task == "code") != (number % 5 == 0)),
+            "poet": int((task == "verse") != (number % 5 == 0)),
+        }
+        for task, (text, times) in texts.items()
+        for number in range(first, first + times)
+    )
+
+
+@pytest.fixture
+def report():
+    return evaluate(EXPECTED, records(**PRICED), train=TRAIN, draws=200)
+
+
+class TestByHand:
+    def test_quality_cost_and_the_single_model(self, report):
+        # Chosen: small, large, small, large: 1, 1, 1, 1. The single model, large: 1, 1, 0, 1.
+        assert report.quality.estimate == 1.0
+        assert report.macro_quality == 1.0
+        assert report.cost.estimate == pytest.approx(0.0055)
+        assert (report.best_single.name, report.best_single.quality) == ("large", 0.75)
+        assert report.best_single.share == 0.5
+        assert report.verdict.quality.estimate == 0.25
+        assert report.verdict.cost.estimate == pytest.approx(-0.0045)
+        assert (report.n, report.basis) == (4, "train")
+
+    def test_references(self, report):
+        found = {each.name: each for each in report.references}
+        assert {name: (each.quality, each.ahead.estimate) for name, each in found.items()} == {
+            "best single model, chosen in training": (0.75, 0.25),
+            "random model": (0.75, 0.25),
+            "random model, as often as the router chose it": (0.75, 0.25),
+            "best single model, in hindsight": (0.75, 0.25),
+            "best model of each task, in hindsight": (1.0, 0.0),
+            "best model of each query, in hindsight": (1.0, 0.0),
+        }
+        assert found["best single model, in hindsight"].cost == pytest.approx(0.001)  # a tie
+        assert found["best model of each query, in hindsight"].cost == pytest.approx(0.00325)
+        assert found["best model of each task, in hindsight"].cost == pytest.approx(0.0055)
+        assert [each.in_hindsight for each in report.references] == [False] * 3 + [True] * 3
+
+    def test_behavior(self, report):
+        behavior = report.behavior
+        assert behavior.shares == {"small": 0.5, "large": 0.5}
+        assert (behavior.entropy, behavior.collapsed, behavior.single_share) == (1.0, False, 0.5)
+        assert [(each.solvers, each.queries, each.recall) for each in behavior.recall] == [
+            (1, 2, 1.0),
+            (2, 2, 1.0),
+        ]
+
+    def test_ratios(self, report):
+        ratios = report.ratios
+        assert ratios.ratio_to_best == 1.0
+        assert ratios.gain_at_best == pytest.approx(1 / 3)
+        assert ratios.gap_at_oracle == 0.0
+        assert ratios.oracle_gap_closed == 1.0
+        assert ratios.optimal_accuracy == 1.0
+        assert ratios.optimal_selection == 0.75  # the haiku went to large, small was cheaper
+        assert ratios.optimal_cost == pytest.approx(0.013 / 0.022)
+
+    def test_tasks(self, report):
+        math_, verse = report.tasks
+        assert (math_.task, math_.n, math_.quality, math_.single, math_.oracle) == (
+            *("math", 2),
+            *(1.0, 1.0, 1.0),
+        )
+        assert verse.scores == {"small": 1.0, "large": 0.5}
+        assert verse.shares == {"small": 0.5, "large": 0.5}
+
+    def test_the_pair_is_the_two_models_there_are(self):
+        rows = [{"query": str(row), "small": row % 2, "large": row % 4 != 1} for row in range(8)]
+        expected = np.array([[0.9, 0.5 + 0.05 * (row % 4 == 2)] for row in range(8)])
+        pair = evaluate(expected, RecordSet.from_rows(rows), train=TRAIN, draws=20).pair
+        # Rows 2 and 6 are where large is expected to do best, and it alone is right there: the
+        # first quarter of the calls wins the whole gap from 1/2 to 3/4; small gets all as it is.
+        assert (pair.strong, pair.weak, pair.pgr) == ("large", "small", 0.0)
+        assert pair.cpt == {20: 0.05, 50: 0.125, 80: 0.2, 95: pytest.approx(0.2375)}
+        assert pair.apgr == pytest.approx(0.875)
+
+    def test_the_curve_by_cost(self, report):
+        curve = report.curve
+        assert curve.points[0].cost_weight == 0.0
+        assert curve.points[0].quality == 1.0
+        assert curve.points[-1].quality == 0.75  # small alone, where only the cost counts
+        assert curve.points[-1].cost == pytest.approx(0.001)
+        assert curve.hull == (("small", pytest.approx(0.001), 0.75),)
+        assert curve.aiq_of_singles == pytest.approx(0.75)
+        assert curve.aiq > 0.75
+
+    def test_reliability(self, report):
+        measured = np.array([row[2:] for row in ROWS])
+        assert report.reliability.brier == pytest.approx(np.mean((EXPECTED - measured) ** 2))
+        assert sum(each.count for each in report.reliability.bins) == 8
+
+    def test_the_worst_queries_lost_something(self, report):
+        assert report.worst == ()
+        wrong = evaluate(["large", "small", "large", "large"], records(), train=TRAIN, draws=20)
+        assert [(each.query, each.model, each.best) for each in wrong.worst] == [
+            ("3 * 17?", "small", ("large",)),
+            ("An ode.", "large", ("small",)),
+        ]
+
+    def test_the_mixture_at_the_same_cost(self, report):
+        # All that the models reach alone, at any cost, is 0.75.
+        assert report.against_mixture.estimate == 0.25
+        assert evaluate(EXPECTED, records(), train=TRAIN, draws=20).against_mixture is None
+
+
+class TestWaysIn:
+    def test_scores_decisions_and_names_agree(self):
+        by_scores = evaluate(EXPECTED, records(), train=TRAIN, draws=20)
+        names = evaluate(["small", "large", "small", "large"], records(), train=TRAIN, draws=20)
+        assert by_scores.quality == names.quality
+        assert by_scores.verdict == names.verdict
+        assert names.reliability is None
+        assert names.pair is None
+
+    def test_a_router_is_asked_and_timed(self, keyword_rows):
+        train, test = keyword_rows
+        router = Router.fit(train)
+        report = evaluate(router, test, draws=20)
+        decisions = router.route_many(test.queries)
+        again = evaluate(decisions, test, train=train, draws=20)
+        assert report.quality == again.quality
+        assert report.behavior.shares == again.behavior.shares
+        assert report.reliability == again.reliability
+        assert report.overhead.mean > 0
+        assert sum(each.n for each in report.by_similarity) == len(test)
+
+    def test_the_policy_is_the_one_asked_for(self, keyword_rows):
+        train, test = keyword_rows
+        pool = ModelPool.from_text(
+            "models: [{name: coder, price: {input: 1, output: 1}, expected_output_tokens: 100},"
+            " {name: poet, price: {input: 9, output: 9}, expected_output_tokens: 100}]"
+        )
+        router = Router.fit(train, pool=pool)
+        report = evaluate(router, test, policy="score_minus_cost:cost_weight=1e9", draws=20)
+        assert report.behavior.shares == {"coder": 1.0, "poet": 0.0}
+        assert any("expected by the router" in note for note in report.notes)
+
+    def test_what_the_router_has_seen_is_left_out(self, keyword_rows):
+        train, test = keyword_rows
+        router = Router.fit(train)
+        mixed = RecordSet.concat([test, train.select([0, 1])])
+        with pytest.warns(EvaluationWarning, match="2 of .* rows were left out, whose text stands"):
+            report = evaluate(router, mixed, draws=20)
+        assert report.n == len(test)
+        with pytest.raises(EvaluationError, match="no row is left"):
+            evaluate(router, train)
+
+    def test_folds_route_every_row_once(self, keyword_rows):
+        everything = RecordSet.concat(keyword_rows)
+        outcomes = by_folds(everything, 4)
+        assert sorted(outcomes.ids) == sorted(everything.ids)
+        report = evaluate(outcomes, everything, draws=20)
+        assert report.n == len(everything)
+        assert any("4 folds" in note for note in report.notes)
+        again = by_folds(everything, 4)
+        assert again.chosen.tolist() == outcomes.chosen.tolist()
+
+    def test_clusters_widen_what_hangs_together(self):
+        random = np.random.default_rng(0)
+        rows = [
+            {"query": f"{task} {row}", "task": task, "one": int(random.random() < 0.5), "two": good}
+            for task in map(str, range(30))
+            for good in [int(random.random() < 0.5)]
+            for row in range(10)
+        ]
+        made = RecordSet.from_rows(rows)
+        train = RecordSet.from_rows([{"query": "t", "one": 1, "two": 0}])
+        alone = evaluate(["two"] * 300, made, train=train).verdict.quality
+        together = evaluate(["two"] * 300, made, train=train, groups="task").verdict.quality
+        labels = [str(task) for task in made.tasks]
+        given = evaluate(["two"] * 300, made, train=train, groups=labels).verdict.quality
+        assert together == given
+        assert together.estimate == alone.estimate
+        assert together.high - together.low > 2 * (alone.high - alone.low)
+
+    def test_chance_takes_luck_out_of_the_oracle(self):
+        rows = [{"query": f"q{row}", "one": row % 2, "two": int(row % 3 > 0)} for row in range(60)]
+        made = RecordSet.from_rows(rows)
+        report = evaluate(["two"] * 60, made, chance=0.25, draws=20)
+        lucky = {each.name: each.quality for each in report.references}
+        without = lucky["best model of each query, in hindsight, without lucky guesses"]
+        assert lucky["best single model, chosen in hindsight"] <= without
+        assert without < lucky["best model of each query, in hindsight"]
+        one_each = evaluate(["two"] * 60, made, chance=[0.25] * 60, draws=20)
+        assert one_each.references == report.references
+
+
+class TestMissing:
+    def test_rows_that_are_not_complete_are_left_out_and_counted(self):
+        rows = [{"query": f"q{row}", "one": row % 2, "two": row % 3 > 0} for row in range(9)]
+        rows[4]["one"] = None
+        with pytest.warns(EvaluationWarning, match="1 of 9 rows were left out"):
+            report = evaluate(["two"] * 9, RecordSet.from_rows(rows), draws=20)
+        assert report.n == 8
+        assert report.notes[0].startswith("1 of 9 rows were left out")
+
+    def test_a_model_without_a_score_is_left_out(self):
+        made = RecordSet.from_rows(
+            [{"query": f"q{row}", "one": row % 2, "two": row % 3 > 0} for row in range(9)]
+        )
+        blank = RecordSet(
+            **made.as_dict()
+            | {
+                "models": ("one", "two", "new"),
+                "scores": np.column_stack([made.scores, np.full(9, np.nan)]),
+                "costs": None,
+            }
+        )
+        with pytest.warns(EvaluationWarning, match="never measured: new"):
+            report = evaluate(["two"] * 9, blank, draws=20)
+        assert [each.name for each in report.singles] == ["one", "two"]
+        with pytest.raises(EvaluationError, match=r"not measured in these records: 'new' \(9\)"):
+            evaluate(["new"] * 9, blank)
+
+    def test_costs_count_only_where_all_are_known(self):
+        rows = [
+            {"query": f"q{row}", "one": row % 2, "two": row % 3 > 0, "two|cost": 0.1}
+            for row in range(9)
+        ]
+        report = evaluate(["two"] * 9, RecordSet.from_rows(rows), draws=20)
+        assert report.cost is None
+        assert report.curve is None
+        assert math.isnan(report.best_single.cost)
+        assert any("some are not known of one" in note for note in report.notes)
+
+    def test_tokens_are_priced(self):
+        rows = [
+            {
+                "query": f"q{row}",
+                "one": row % 2,
+                "two": row % 3 > 0,
+                "one|input_tokens": 100,
+                "one|output_tokens": 10,
+                "two|input_tokens": 200,
+                "two|output_tokens": 20,
+            }
+            for row in range(9)
+        ]
+        made = RecordSet.from_rows(rows)
+        router = Router.fit(
+            RecordSet.from_rows([{"query": "train", "one": 0, "two": 1}]),
+            pool=ModelPool.from_text(
+                "models: [{name: one, price: {input: 1, output: 10}},"
+                " {name: two, price: {input: 2, output: 20}}]"
+            ),
+        )
+        report = evaluate(router, made, draws=20)
+        costs = {each.name: each.cost for each in report.singles}
+        assert costs == {"one": pytest.approx(0.0002), "two": pytest.approx(0.0008)}
+
+    def test_without_train_the_single_model_is_of_hindsight(self):
+        report = evaluate(EXPECTED, records(), draws=20)
+        assert report.basis == "hindsight"
+        assert report.references[0].name == "best single model, chosen in hindsight"
+        assert report.references[0].in_hindsight
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("subject", "why"),
+        [
+            (["small"] * 3, "3 decisions for 4 rows"),
+            (EXPECTED[:2], r"shape \(2, 2\), the records \(4, 2\)"),
+            (np.full((4, 2), np.nan), "nothing is known of any model on 4 of 4 queries"),
+            (["tiny"] * 4, r"'tiny' \(4\)"),
+        ],
+    )
+    def test_subjects_that_do_not_fit(self, subject, why):
+        with pytest.raises(EvaluationError, match=why):
+            evaluate(subject, records())
+
+    @pytest.mark.parametrize("subject", ["small", 7, None])
+    def test_subjects_that_are_none(self, subject):
+        with pytest.raises(TypeError, match="give a Router"):
+            evaluate(subject, records())
+
+    def test_a_policy_without_a_router(self):
+        with pytest.raises(TypeError, match="only a router chooses by one"):
+            evaluate(EXPECTED, records(), policy="best_score")
+
+    def test_all_wrong_options_at_once(self):
+        with pytest.raises(EvaluationError) as caught:
+            evaluate(EXPECTED, records(), pair=("small", "tiny"), draws=0, confidence=95)
+        assert len(caught.value.problems) == 3
+
+    @pytest.mark.parametrize("groups", ["group", ["a"] * 3, "topic"])
+    def test_groups_that_do_not_fit(self, groups):
+        with pytest.raises(EvaluationError, match="groups is"):
+            evaluate(EXPECTED, records(), groups=groups)
+
+    def test_one_group_is_none(self):
+        with pytest.raises(EvaluationError, match="1 different label"):
+            evaluate(EXPECTED, records(), groups=["a"] * 4)
+
+    @pytest.mark.parametrize("chance", [1.0, -0.1, [0.5] * 3])
+    def test_chances_that_are_none(self, chance):
+        with pytest.raises(EvaluationError, match="chance has shape"):
+            evaluate(EXPECTED, records(), chance=chance)
+
+    def test_a_router_of_other_models(self, keyword_rows):
+        with pytest.raises(EvaluationError, match="no model in common"):
+            evaluate(Router.fit(keyword_rows[0]), records())
+
+    def test_rows_without_text_cannot_be_routed(self, keyword_rows):
+        train, test = keyword_rows
+        bare = RecordSet(**test.as_dict() | {"queries": None})
+        with pytest.raises(EvaluationError, match="keep no text"):
+            evaluate(Router.fit(train), bare)
+
+    def test_outcomes_of_other_records(self, report):
+        other = RecordSet.from_rows([{"id": "x", "query": "x", "small": 1}])
+        with pytest.raises(EvaluationError, match="4 of 4 outcomes are of other records"):
+            evaluate(report.outcomes, other)
+
+    def test_outcomes_check_themselves(self):
+        with pytest.raises(EvaluationError) as caught:
+            Outcomes(
+                ids=("a",),
+                queries=(None,),
+                tasks=(None,),
+                models=("m",),
+                scores=np.ones((1, 2)),
+                costs=np.ones((2, 1)),
+                chosen=np.array([0]),
+                single=np.array([0]),
+            )
+        assert len(caught.value.problems) == 2
+
+
+class TestAsData:
+    def test_the_dict_is_plain_json_the_verdict_first(self, report):
+        made = report.to_dict()
+        assert json.loads(json.dumps(made, allow_nan=False)) == made
+        head = ("verdict", "verdict_text", "n", "quality", "cost", "best_single", "interval")
+        assert tuple(made)[: len(head)] == head
+        assert made["interval"]["estimate"] == 0.25
+        assert made["best_single"]["name"] == "large"
+        assert made["curve"]["points"][0]["cost_weight"] == 0.0
+        assert "outcomes" not in made
+
+    def test_what_cannot_be_had_is_null(self):
+        made = evaluate(["small", "large", "small", "large"], records(), draws=20).to_dict()
+        assert made["cost"] is None
+        assert made["ratios"]["arena_score"] is None
+        assert made["reliability"] is None
+
+    def test_the_same_input_gives_the_same_report(self):
+        one, other = (evaluate(EXPECTED, records(**PRICED), draws=50) for _ in range(2))
+        assert one.to_dict() == other.to_dict()
+        assert evaluate(EXPECTED, records(**PRICED), draws=50, seed=1).quality == one.quality
+
+    def test_the_text_starts_with_the_verdict(self, report):
+        first, *rest = str(report).splitlines()
+        assert first == str(report.verdict)
+        assert any("best single model, chosen in training" in line for line in rest)

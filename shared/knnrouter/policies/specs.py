@@ -61,8 +61,8 @@ def spec(policy: Policy) -> str:
     """
     for kind, build in KINDS.items():
         if type(policy) is build:
-            names = [item.name for item in fields(KINDS[kind])]
-            settings = ",".join(f"{name}={_written(getattr(policy, name))}" for name in names)
+            stated = _stated(policy)
+            settings = ",".join(f"{name}={_written(value)}" for name, value in stated.items())
             return f"{kind}:{settings}" if settings else kind
     return str(getattr(policy, "__name__", type(policy).__name__))
 
@@ -83,9 +83,9 @@ def as_mapping(policy: Policy) -> dict[str, Any]:
             f"the policy {spec(policy)} is a function of your own, which pool.yaml cannot hold; "
             f"give it to the router in Python, or use one of {', '.join(KINDS)}"
         )
-    values = {item.name: getattr(policy, item.name) for item in fields(KINDS[kind])}
     return {"kind": kind} | {
-        name: as_mapping(value) if callable(value) else value for name, value in values.items()
+        name: as_mapping(value) if callable(value) else value
+        for name, value in _stated(policy).items()
     }
 
 
@@ -105,6 +105,15 @@ def named_models(policy: Policy) -> tuple[str, ...]:
     if isinstance(policy, MaxLatency):
         return named_models(policy.policy)
     return ()
+
+
+def _stated(policy: Any) -> dict[str, Any]:  # noqa: ANN401  # any policy of KINDS
+    """The settings of a policy, without those that are as they would be anyway."""
+    settings = {item.name: getattr(policy, item.name) for item in fields(policy)}
+    for item in fields(policy):
+        if item.default_factory is not MISSING and settings[item.name] == item.default_factory():
+            del settings[item.name]
+    return settings
 
 
 def _built(kind: str, settings: dict[str, Any]) -> Policy:

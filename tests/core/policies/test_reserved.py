@@ -91,13 +91,13 @@ def test_of_two_models_it_is_the_threshold(scores, margin):
     threshold = Threshold(strong="large", weak="small", threshold=(1 + margin) / 2)
     reserved = Reserved(model="large", margin=margin)
     assert reserved(two).ranking == threshold(two).ranking
-    if not math.isnan(scores[0]):  # without evidence on the large one, one rule chose as meant
+    if not math.isnan(scores[0]):  # else `Reserved` lets the others choose, as it is meant to
         assert reserved(two).fallback == threshold(two).fallback
 
 
 def test_text_and_names():
     policy = Reserved(model="x", margin=0.125)
-    assert spec(policy) == "reserved:model=x,margin=0.125,policy=best_score"
+    assert spec(policy) == "reserved:model=x,margin=0.125"
     assert parse("reserved:model=x,margin=0.125") == policy
     assert parse({"kind": "reserved", "model": "1e3", "margin": 0}).model == "1e3"
     assert parse("reserved:model=1e3,margin=0").model == "1e3"  # a name, whatever it looks like

@@ -105,11 +105,10 @@ def coverage_risk(
     step = np.floor(near * _STEPS + 1e-9).astype(np.int64)
     lowest = int(step.min())
     shape = (len(names), int(step.max()) - lowest + 1)
-    place = (cluster, step - lowest)
-    sizes = _from_above(place, counts, shape)
-    losses = _from_above(place, counts * lost, shape)
-    rows = _from_above(place, np.ones(len(near)), shape)
-    risks = losses.sum(axis=0) / sizes.sum(axis=0)
+    rows, sizes, losses = (
+        _from_above((cluster, step - lowest), values, shape)
+        for values in (np.ones(len(near)), counts, counts * lost)
+    )
     coverages = sizes.sum(axis=0) / sizes[:, 0].sum()
     enough = (rows.sum(axis=0) >= _LEAST_ROWS) & ((rows > 0).sum(axis=0) >= least)
     enough &= coverages >= _LEAST_COVERAGE
@@ -119,7 +118,7 @@ def coverage_risk(
     return CoverageRisk(
         thresholds=np.arange(lowest, lowest + shape[1]) / _STEPS,
         coverages=coverages,
-        risks=risks,
+        risks=losses.sum(axis=0) / sizes.sum(axis=0),
         bounds=bounds,
         confidence=confidence,
     )
@@ -166,8 +165,8 @@ def _bounds(losses: Floats, sizes: Floats, confidence: float, draws: int, seed: 
         + deviations**2 * (sizes**2).sum(axis=0)
     )  # of signs * residuals - sizes * deviations, the residuals of the draw
     varies = errors > 1e-12
-    if not varies.any():
-        return risks
-    own_errors = scale * np.sqrt(np.maximum(squares, 0.0))
-    greatest = (deviations[:, varies] / np.maximum(own_errors[:, varies], 1e-12)).max(axis=1)
-    return np.asarray(risks + np.quantile(greatest, confidence, method="higher") * errors)
+    if varies.any():
+        own_errors = np.maximum(scale * np.sqrt(np.maximum(squares, 0.0)), 1e-12)
+        greatest = (deviations[:, varies] / own_errors[:, varies]).max(axis=1)
+        risks = risks + np.quantile(greatest, confidence, method="higher") * errors
+    return np.asarray(risks)

@@ -1,7 +1,8 @@
 """Scores that a model has on the train file, and cannot repeat: it was trained on these queries.
 
 Such a model looks the best wherever the router looks, and is not. A harder second file lowers all
-models; contamination lowers one of them. So a model is named only if it lost more than the others.
+models; contamination lowers one of them. So a model is named only if it lost more than the others
+say it should: both if a harder file takes the same points from all, and if it takes the same part.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.evaluation.bootstrap import Interval
 from knnrouter.records import RecordSet
 
 from .finding import Finding
@@ -38,21 +40,21 @@ class _Loss:
     """The model, and the task in parentheses, if it is one of several."""
     train: float
     validation: float
-    excess: float
-    """How much more than the mean of the other models it lost."""
-    half: float
-    """Half the width of the interval of `excess`."""
-    raw_half: float
-    """Half the width of the interval of the loss itself."""
+    parts: tuple[Interval, ...]
+    """The loss itself; and how much more that is than the others say, in points and in parts."""
 
     @property
     def loss(self) -> float:
         return self.train - self.validation
 
     @property
+    def excess(self) -> Interval:
+        """The least of its figures."""
+        return min(self.parts, key=lambda part: part.estimate)
+
+    @property
     def stands_out(self) -> bool:
-        least = min(self.loss, self.excess)
-        return least >= GAP and self.excess > self.half and self.loss > self.raw_half
+        return all(part.estimate >= GAP and part.low > 0 for part in self.parts)
 
 
 def check_contamination(subject: Subject) -> Iterator[Finding]:
@@ -114,49 +116,56 @@ def _loss(
     name: str, train: NDArray[np.float64], other: NDArray[np.float64], column: int, z: float
 ) -> Iterator[_Loss]:
     """The loss of the model in one column; nothing where it was measured on too few rows."""
-    raw = [scores[:, column][~np.isnan(scores[:, column])] for scores in (train, other)]
-    lead = [_lead(scores, column) for scores in (train, other)]
-    if min(map(len, (*raw, *lead))) < FEWEST_ROWS:
+    (one, one_others), (two, two_others) = _beside(train, column), _beside(other, column)
+    if min(len(one), len(two)) < FEWEST_ROWS:
         return
+    parts = [_difference(one, two, z)]
+    if train.shape[1] > 1:
+        parts.append(_difference(one - one_others, two - two_others, z))
+    if one_others.mean() > 0:
+        level, harder = one.mean() / one_others.mean(), two_others.mean() / one_others.mean()
+        # By the delta method: rows of the first file also say what part the others kept.
+        ahead = harder * (one - level * one_others), two - level * two_others
+        parts.append(_difference(*ahead, z))
     yield _Loss(
-        name=name,
-        train=float(raw[0].mean()),
-        validation=float(raw[1].mean()),
-        excess=float(lead[0].mean() - lead[1].mean()),
-        half=z * _standard_error(*lead),
-        raw_half=z * _standard_error(*raw),
+        name=name, train=float(one.mean()), validation=float(two.mean()), parts=tuple(parts)
     )
 
 
-def _lead(scores: NDArray[np.float64], column: int) -> NDArray[np.float64]:
-    """By how much the model is ahead of the mean of the others, on each row that has both.
+def _beside(
+    scores: NDArray[np.float64], column: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A model's scores and the mean of the others, on the rows that have both; shape (r,) each.
 
-    On one row what is hard for all cancels out. Of a model without others, its score.
+    Of a model without others, all of its scores, and zeros.
     """
     own, others = scores[:, column], np.delete(scores, column, axis=1)
     if not others.shape[1]:
-        return own[~np.isnan(own)]
+        others = np.zeros((len(own), 1))
     known = ~np.isnan(others)
     both = ~np.isnan(own) & known.any(axis=1)
-    means = np.where(known, others, 0.0)[both].sum(axis=1) / known[both].sum(axis=1)
-    return np.asarray(own[both] - means)
+    sums = np.where(known, others, 0.0)[both].sum(axis=1)
+    return own[both], sums / known[both].sum(axis=1)
 
 
-def _standard_error(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    """Of the difference of two means of rows that have nothing to do with each other."""
-    return float(np.sqrt(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two)))
+def _difference(one: NDArray[np.float64], two: NDArray[np.float64], z: float) -> Interval:
+    """By how much the mean of `one` is above that of `two`, whose rows are others."""
+    half = z * float(np.sqrt(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two)))
+    estimate = float(one.mean() - two.mean())
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def _finding(found: Sequence[_Loss]) -> Finding:
-    worst = max(found, key=lambda loss: loss.excess)
+    worst = max(found, key=lambda loss: loss.excess.estimate)
     more = f" {len(found) - 1} more of its kind in `value`." if len(found) > 1 else ""
     return Finding(
         code="inflated_train_scores",
         value={loss.name: loss.loss for loss in found},
         why=(
             f"{worst.name} scores {worst.train:.3f} on the first file and {worst.validation:.3f} "
-            f"on the second, {worst.loss:.3f} less, and lost {worst.excess:.3f} ± {worst.half:.3f} "
-            "more than the other models: it was probably trained on the first. A router that "
+            f"on the second, {worst.loss:.3f} less; from what the other models lost, "
+            f"{worst.excess.estimate:.3f} of it cannot be explained (at least "
+            f"{worst.excess.low:.3f} at 95%): it was probably trained on the first. A router that "
             f"learns from it prefers a model that is not the best.{more}"
         ),
         todo=(

@@ -34,7 +34,7 @@ from .calibration import (
 )
 from .coverage_risk import CoverageRisk, coverage_risk
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
-from .evaluate import by_folds, evaluate
+from .evaluating import by_folds, evaluate
 from .guard import GuardReport, guard
 from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .lint import Finding, LintReport, lint
@@ -80,7 +80,7 @@ from .splits import (
 from .targets import Budget, Calibration, Quality, Share, calibrate, win_rate_threshold
 from .ties import first_choice
 from .unseen import UnseenTasks, unseen_tasks
-from .verdict import Verdict, verdict
+from .verdicts import Verdict, verdict
 
 __all__ = [
     "PERTURBATIONS",

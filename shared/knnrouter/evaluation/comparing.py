@@ -14,7 +14,7 @@ from .outcomes import Outcomes
 from .references import chance_corrected_oracle
 from .report import Reference
 from .ties import first_choice
-from .verdict import Verdict, verdict
+from .verdicts import Verdict, verdict
 
 __all__ = ["Compared", "Drawing", "Rival", "compared", "rivals"]
 

@@ -16,7 +16,7 @@ from knnrouter.decision import Neighbor, as_json
 
 from .bootstrap import Interval
 from .outcomes import Basis
-from .verdict import Verdict
+from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from .outcomes import Outcomes

@@ -208,6 +208,11 @@ class TestWaysIn:
         again = by_folds(everything, 4)
         assert again.chosen.tolist() == outcomes.chosen.tolist()
 
+    def test_near_duplicates_can_be_kept_on_one_side(self, keyword_rows):
+        with pytest.raises(EvaluationError, match="folds is 4, of 2 "):
+            by_folds(keyword_rows[0], 4, near=0.5)  # all verse is alike, and so is all code
+        assert len(set(by_folds(keyword_rows[0], 2, near=0.5).tasks)) == 2
+
     def test_clusters_widen_what_hangs_together(self):
         random = np.random.default_rng(0)
         rows = [

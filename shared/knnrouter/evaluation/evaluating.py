@@ -141,6 +141,7 @@ def by_folds(
     embedder: str | Embedder = "static",
     estimator: Estimator | None = None,
     policy: str | Policy | None = None,
+    near: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Outcomes:
@@ -156,6 +157,8 @@ def by_folds(
         embedder: As for `Router.fit`; each text is embedded once.
         estimator: As for `Router.fit`.
         policy: As for `Router.fit`.
+        near: Rows at this cosine or above never stand on both sides either, such as 0.95; None:
+            only rows of one text or group do not. Prompts from one template may all be that near.
         seed: Where the folds come from, and all that is random in fitting.
         progress: Is told how far the work is.
 
@@ -163,8 +166,8 @@ def by_folds(
         Outcomes for `evaluate`, fold after fold.
 
     Raises:
-        ValueError: There are fewer different texts and groups than folds.
-        EvaluationError: No row of a fold can be used.
+        EvaluationError: There are fewer rows than folds that do not belong together, or no row of
+            a fold can be used.
 
     Example:
         >>> rows = [{"query": f"{what} number {number}", "poet": verse, "coder": not verse}
@@ -179,7 +182,12 @@ def by_folds(
     vectors = query_vectors(records, embeds, progress=progress)
     known = RecordSet(**records.as_dict() | {"vectors": vectors, "embedder": embeds.id})
     parts = []
-    for number, split in enumerate(k_fold(records, folds, seed=seed)):
+    splits = (
+        k_fold(records, folds, seed=seed)
+        if near is None
+        else k_fold(records, folds, seed=seed, near=vectors, at_least=near)
+    )
+    for number, split in enumerate(splits):
         if progress is not None:
             progress("folds", number, folds)
         router = Router.fit(

@@ -156,11 +156,12 @@ def cost_weight_grid(
 ) -> Floats:
     """Cost weights from 0 to where only the cost counts, in score points per USD; shape (w,).
 
-    0, then evenly in logarithms from r / 1000 / (c_max - c_min) to 10 r / (c_max - c_min), with c
-    the models' mean costs and r the range of the scores: from where the dearest model must be r /
-    1000 better than the cheapest to be worth its price, to where a tenth of the span of the costs
-    outweighs all scores. The weights come in USD and not in parts of the largest cost: they can be
-    given to `ScoreMinusCost` as they are.
+    0, then evenly in logarithms from r / 1000 / span to r / gap, with r the range of the scores,
+    span that of the models' mean costs, and gap the least difference of two of them. At the least,
+    the dearest model must be r / 1000 better than the cheapest to be worth its price; at the
+    greatest, the cheaper of any two wins, whatever is expected of them. The gap counts as a tenth
+    of the span at most and as a millionth of it at least. The weights come in USD and not in parts
+    of the largest cost: they can be given to `ScoreMinusCost` as they are.
 
     Args:
         costs: What each model cost, USD, shape (n, m), or the mean of each, shape (m,). NaN cells
@@ -188,11 +189,13 @@ def cost_weight_grid(
             + (f", the first in column {unknown[0]}" if len(unknown) else "")
             + "; a cost weight needs the cost of every model: measure or price them"
         )
-    span = float(np.ptp(np.nanmean(spent, axis=0)))
-    if span == 0:
+    means = np.unique(np.nanmean(spent, axis=0))
+    if len(means) == 1:
         return np.zeros(1)
+    span, gap = float(means[-1] - means[0]), float(np.diff(means).min())
     spread = 1.0 if scores is None else float(np.nanmax(scores) - np.nanmin(scores)) or 1.0
-    return np.concatenate(([0.0], np.geomspace(spread / 1000, spread * 10, points - 1) / span))
+    most = min(max(span / gap, 10.0), 1e6)
+    return np.concatenate(([0.0], spread / span * np.geomspace(1e-3, most, points - 1)))
 
 
 def _like(measured: Floats, values: ArrayLike, name: str) -> Floats:

@@ -150,6 +150,12 @@ class TestGrid:
         assert found.tolist() == pytest.approx([0, 0.025, 0.25, 2.5, 25, 250])
         assert cost_weight_grid([0.01, 0.03], points=6).tolist() == pytest.approx(2 * found)
 
+    def test_at_the_greatest_the_cheaper_of_any_two_wins(self):
+        # A span of 0.1 and a least difference of 0.001: 100 times as far as it would need else.
+        assert cost_weight_grid([0.0, 0.001, 0.1])[-1] == pytest.approx(1000)
+        assert cost_weight_grid([0.0, 0.1, 0.1 + 1e-12])[-1] == pytest.approx(1e7)
+        assert cost_weight_grid([0.0, 0.1, 0.1])[-1] == pytest.approx(100)
+
     def test_it_goes_from_the_best_to_the_cheapest(self):
         random = np.random.default_rng(0)
         scores = random.random((50, 5))
@@ -159,7 +165,7 @@ class TestGrid:
         assert curve.quality[0] == pytest.approx(scores.max(axis=1).mean())
         assert curve.quality[1] == pytest.approx(curve.quality[0], abs=1e-3)
         assert (np.diff(curve.cost) <= 1e-12).all()
-        assert curve.cost[-1] < costs[0].min() + 0.02 * np.ptp(costs)
+        assert curve.cost[-1] == pytest.approx(costs[0].min())
 
     def test_no_costs(self):
         with pytest.raises(

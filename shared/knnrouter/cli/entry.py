@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from .building import build
+from .calibrating import calibrate
 from .checking import formats, inspect, validate
 from .demo import demo
 from .failing import with_exit_codes
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (demo, build, route, explain, validate, inspect, formats, lint):
+for _command in (demo, build, route, explain, validate, inspect, formats, lint, calibrate):
     app.command()(with_exit_codes(_command))
 
 

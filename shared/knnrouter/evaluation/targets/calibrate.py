@@ -89,7 +89,7 @@ def calibrate(
         seed=seed,
     )
     figures = out.figures(goal.model if isinstance(goal, Share) else None)
-    search.judge(figures)
+    search.judge(figures, len(held))
     return Calibration(
         goal=goal,
         policy=stated(router, inner),

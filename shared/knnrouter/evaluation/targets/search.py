@@ -31,6 +31,9 @@ from .traffic import Traffic
 
 __all__ = ["Search"]
 
+_FEW = 30
+"""Below so many queries, a bootstrap knows too little of what may come."""
+
 _SPENT = ("usd_per_1000", "measured_usd_per_1000")
 
 
@@ -141,8 +144,13 @@ class Search:
         if not weight:
             self.notes.append("no cost weight above 0 could be promised, so nothing is saved")
 
-    def judge(self, figures: Mapping[str, Interval]) -> None:
-        """Say so where the queries held out speak against the goal."""
+    def judge(self, figures: Mapping[str, Interval], count: int) -> None:
+        """Say so where the queries held out speak against the goal, or are too few to say."""
+        if 0 < count < _FEW:
+            self.notes.append(
+                f"only {count} of the queries were held out, so the intervals may be too narrow; "
+                f"give more queries, {_FEW} and more held out"
+            )
         if isinstance(self.goal, Budget):
             limits = dict.fromkeys(_SPENT, self.goal.usd_per_1000)
         else:

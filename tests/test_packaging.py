@@ -37,7 +37,7 @@ ADAPTER_MODULES = sorted(
     for module in pkgutil.walk_packages([str(folder)])
 )
 FOREIGN = re.compile(
-    r"^(torch|pandas|sklearn|scipy|transformers|sentence_transformers|langchain\w*|llama_index\w*)$"
+    r"^(torch|pandas|sklearn|scipy|transformers|sentence_transformers|langchain\w*|llama_index\w*|matplotlib)$"
 )
 each_source = pytest.mark.parametrize(
     "source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
@@ -305,12 +305,16 @@ class TestExtras:
                     named |= {each.value for each in values if isinstance(each, ast.Constant)}
         for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
             named |= extras_in(page.read_text(encoding="utf-8"))
-        assert {"sentence-transformers", "agents"} <= named
+        assert {"sentence-transformers", "agents", "plots"} <= named
         assert named <= set(PROJECT["project"]["optional-dependencies"])
 
     def test_the_lowest_versions_that_are_tested_are_those_that_are_allowed(self):
         project = PROJECT["project"]
-        extras = [*EXTRAS["langchain"], *EXTRAS["agents"], *EXTRAS["llamaindex"]]
+        extras = [
+            line
+            for extra in ("langchain", "agents", "llamaindex", "plots")
+            for line in EXTRAS[extra]
+        ]
         lines = [*project["dependencies"], *(line for line in extras if ">=" in line)]
         allowed = dict(line.split(">=") for line in lines)
         of_tests = [
@@ -330,7 +334,7 @@ class TestExtras:
     def test_the_lowest_versions_are_tested_with_the_adapters(self):
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         (rule,) = re.findall(r"^\.venv-lowest/ready:.*?\n\n", makefile, re.MULTILINE | re.DOTALL)
-        assert "--editable '.[langchain,agents,llamaindex]' --group test" in rule
+        assert "--editable '.[langchain,agents,llamaindex,plots]' --group test" in rule
         assert "--constraint constraints-lowest.txt" in rule
 
     def test_all_is_every_extra(self):
@@ -348,7 +352,8 @@ class TestExtras:
             "torch": "sentence-transformers",
             "sentence_transformers": "sentence-transformers",
         }
-        lines = [*PROJECT["project"]["dependencies"], *EXTRAS["sentence-transformers"]]
+        extras = [*EXTRAS["sentence-transformers"], *EXTRAS["plots"]]
+        lines = [*PROJECT["project"]["dependencies"], *extras]
         imported = set().union(*(all_imports(parsed(source)) for source in SOURCES))
         given = {"knnrouter", "_typeshed", "pytest"}  # pytest loads the plugin, and is then there
         foreign = imported - set(sys.stdlib_module_names) - given

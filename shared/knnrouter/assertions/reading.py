@@ -162,7 +162,7 @@ def _tag_problems(
     if of_file:
         yield Problem(
             place,
-            "the rows of a file have tasks; state task, or list the file in prompts with tags",
+            "rows of a file have tasks; state task, or list the file in prompts with tags",
         )
     elif not own and tag not in known:
         has = f"the tags are {', '.join(known)}" if known else "no prompt has tags"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,7 +74,8 @@ def coverage_risk(
     G / (G - 1) * sum (a_g - R b_g)² / (sum b)². Each draw gives the residuals a_g - R b_g random
     signs (the wild bootstrap, Liu 1988, by cluster as Cameron, Gelbach & Miller 2008) and takes the
     greatest of the thresholds' deviations, each in its own standard errors of that draw. The bound
-    is R plus as many standard errors as the `confidence` quantile of these.
+    is R plus as many standard errors as the `confidence` quantile of these, and no less than the
+    normal bound of queries that have nothing to do with one another.
 
     Args:
         similarity: Of the nearest neighbor, in [-1, 1]; shape (n,).
@@ -105,20 +107,27 @@ def coverage_risk(
     step = np.floor(near * _STEPS + 1e-9).astype(np.int64)
     lowest = int(step.min())
     shape = (len(names), int(step.max()) - lowest + 1)
-    rows, sizes, losses = (
+    rows, sizes, losses, *squares = (
         _from_above((cluster, step - lowest), values, shape)
-        for values in (np.ones(len(near)), counts, counts * lost)
+        for values in (
+            *(np.ones(len(near)), counts, counts * lost),
+            *(counts**2, counts**2 * lost, counts**2 * lost**2),
+        )
     )
+    risks = losses.sum(axis=0) / sizes.sum(axis=0)
+    errors = _errors_of_queries(risks, sizes, *squares)
     coverages = sizes.sum(axis=0) / sizes[:, 0].sum()
     enough = (rows.sum(axis=0) >= _LEAST_ROWS) & ((rows > 0).sum(axis=0) >= least)
     enough &= coverages >= _LEAST_COVERAGE
     bounds = np.full(shape[1], np.nan)
     if enough.any():
-        bounds[enough] = _bounds(losses[:, enough], sizes[:, enough], confidence, draws, seed)
+        bounds[enough] = _bounds(
+            losses[:, enough], sizes[:, enough], errors[enough], confidence, draws, seed
+        )
     return CoverageRisk(
         thresholds=np.arange(lowest, lowest + shape[1]) / _STEPS,
         coverages=coverages,
-        risks=losses.sum(axis=0) / sizes.sum(axis=0),
+        risks=risks,
         bounds=bounds,
         confidence=confidence,
     )
@@ -149,7 +158,17 @@ def _from_above(
     return above
 
 
-def _bounds(losses: Floats, sizes: Floats, confidence: float, draws: int, seed: int) -> Floats:
+def _errors_of_queries(
+    risks: Floats, sizes: Floats, ones: Floats, losses: Floats, squares: Floats
+) -> Floats:
+    """The standard errors of the risks if each query stood for itself; (t,)."""
+    sums = squares.sum(axis=0) - 2.0 * risks * losses.sum(axis=0) + risks**2 * ones.sum(axis=0)
+    return np.asarray(np.sqrt(np.maximum(sums, 0.0)) / sizes.sum(axis=0))
+
+
+def _bounds(
+    losses: Floats, sizes: Floats, least: Floats, confidence: float, draws: int, seed: int
+) -> Floats:
     """Upper bounds of the risks that hold together; clusters by thresholds in, (t,) out."""
     total = sizes.sum(axis=0)
     risks = losses.sum(axis=0) / total
@@ -164,9 +183,11 @@ def _bounds(losses: Floats, sizes: Floats, confidence: float, draws: int, seed: 
         - 2.0 * deviations * (signs @ (residuals * sizes))
         + deviations**2 * (sizes**2).sum(axis=0)
     )  # of signs * residuals - sizes * deviations, the residuals of the draw
+    beyond = NormalDist().inv_cdf(confidence) * least
     varies = errors > 1e-12
     if varies.any():
         own_errors = np.maximum(scale * np.sqrt(np.maximum(squares, 0.0)), 1e-12)
         greatest = (deviations[:, varies] / own_errors[:, varies]).max(axis=1)
-        risks = risks + np.quantile(greatest, confidence, method="higher") * errors
-    return np.asarray(risks)
+        factor = np.quantile(greatest, confidence, method="higher")
+        beyond = np.maximum(beyond, factor * errors)
+    return np.asarray(risks + beyond)

@@ -87,6 +87,14 @@ def test_bounds_rise_with_confidence_and_need_more_tasks():
         coverage_risk(near, loss, tasks, confidence=0.99)
 
 
+def test_tasks_that_agree_prove_no_more_than_their_queries():
+    """Each of ten tasks loses on two of ten queries: no spread of tasks, but one of queries."""
+    tasks = [f"t{row % 10}" for row in range(100)]
+    loss = [float(row // 10 < 2) for row in range(100)]
+    curve = coverage_risk([0.505] * 100, loss, tasks)
+    assert curve.bounds[0] == pytest.approx(0.2 + 1.644854 * np.sqrt(0.2 * 0.8 / 100))
+
+
 def losses(random, tasks, per_task=60):
     """Tasks differ by 0.05, and what is lost falls by 0.1 as similarity rises by 0.5."""
     near = random.uniform(0.2, 0.9, size=(tasks, per_task))

@@ -1,7 +1,7 @@
 """The pytest plugin: collects routing_tests.yaml and runs one item a test.
 
 pytest imports this module whenever it starts, so what needs numpy is imported where a file is
-collected.
+collected. It asserts nothing itself, so that pytest need not rewrite it: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations

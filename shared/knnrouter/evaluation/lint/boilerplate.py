@@ -72,11 +72,11 @@ def _starts(texts: Sequence[str]) -> NDArray[np.int64]:
     span = math.ceil(SHARED * len(texts))
     longest = np.zeros(len(texts), dtype=np.int64)
     for first in range(len(texts) - span + 1):
-        stretch = order[first : first + span]
-        common = _common_start(texts[stretch[0]], texts[stretch[-1]])
+        stretch = slice(first, first + span)
+        common = _common_start(texts[order[first]], texts[order[first + span - 1]])
         if _is_text(common):
-            longest[stretch] = np.maximum(longest[stretch], len(common))
-    return longest
+            np.maximum(longest[stretch], len(common), out=longest[stretch])
+    return longest[np.argsort(order)]
 
 
 def _is_text(common: str) -> bool:

@@ -37,7 +37,7 @@ def options(text: str) -> int:
     r"""How many lettered options a prompt offers; 0 where it is no multiple choice.
 
     Options are lines that start with `A.`, `A)` or `(A)`, `B.` and so on; or `(A)`, `(B)`, `(C)`
-    anywhere. Of several such lists, as in prompts with examples, the longest counts.
+    anywhere. Of several such lists, as in prompts with examples, the last one counts.
 
     Example:
         >>> options("2 + 2?\nA. 3\nB. 4\nC. 5\nAnswer:"), options("Is it (A) 3, (B) 4 or (C) 5?")
@@ -46,20 +46,22 @@ def options(text: str) -> int:
         0
     """
     for pattern, fewest in ((_AT_LINE, _FEWEST_AT_LINE), (_INLINE, _FEWEST_INLINE)):
-        found = _longest_run(pattern.findall(text))
-        if found >= fewest:
-            return found
+        runs = [run for run in _runs(pattern.findall(text)) if run >= fewest]
+        if runs:
+            return runs[-1]
     return 0
 
 
-def _longest_run(letters: Sequence[str]) -> int:
-    """The most letters in alphabetical order from A on; others between them do not count."""
-    run = longest = 0
+def _runs(letters: Sequence[str]) -> list[int]:
+    """How long each alphabetical row of letters from A on is; other letters do not count."""
+    runs = [0]
     for letter in letters:
         place = ord(letter) - ord("A")
-        run = 1 if place == 0 else run + (place == run)
-        longest = max(longest, run)
-    return longest
+        if place == 0:
+            runs.append(1)
+        elif place == runs[-1]:
+            runs[-1] += 1
+    return runs
 
 
 def check_chance(subject: Subject) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ LETTERS = "ABCDEFGH"
         ("2 + 2? (A) 3 (B) 4 (C) 5 (D) 6 (E) 7", 5),
         ("变压器\nA．绕组\nB、油\nC. 引线\nD. 铁芯\n答案：", 4),
         ("Name one.\nA) x\nB) y\nAnswer:\nA\n\nWhich?\nA) x\nB) y\nC) z\nAnswer:", 3),
+        ("Name one.\nA) x\nB) y\nC) z\nAnswer:\nA\n\nWhich?\nA) x\nB) y\nAnswer:\nA) x", 2),
         ("Say A. or B.", 0),
         ("Is it (A) or (B)?", 0),
         ("A. Smith wrote it.\nC. Jones did not.", 0),

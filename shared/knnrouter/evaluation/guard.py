@@ -109,8 +109,8 @@ def guard(
     The rule: of all hundredths, the lowest whose upper bound of the mean regret, over all queries
     at or above it, is at most the target. The bounds hold at all thresholds at once, and tasks are
     what varies (see `coverage_risk`), so that with this confidence the promise holds for other
-    tasks like these. With few tasks, one of which is rare and bad, it holds less often: some nine
-    times of ten instead of nineteen of twenty.
+    tasks like these. Where a few tasks out of many are far worse than the rest, and few tasks were
+    seen, 95 % are some 90 %.
 
     Args:
         records: Outcomes of at least five tasks; or what `unseen_tasks` measured, to try several

@@ -9,8 +9,8 @@ import typer
 
 from knnrouter import ModelPool, RecordSet
 from knnrouter.embedders import resolve
-from knnrouter.evaluation.lint import LintReport
-from knnrouter.evaluation.lint import lint as find_traps
+from knnrouter.evaluation.linting import LintReport
+from knnrouter.evaluation.linting import lint as find_traps
 
 from . import output
 from .failing import FINDINGS

@@ -37,7 +37,7 @@ from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_cu
 from .evaluating import by_folds, evaluate
 from .guard import GuardReport, guard
 from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
-from .lint import Finding, LintReport, lint
+from .linting import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
 from .outcomes import Outcomes
 from .perturbations import PERTURBATIONS, Perturbation, named_perturbations

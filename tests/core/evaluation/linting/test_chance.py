@@ -3,7 +3,7 @@ import pytest
 from clean_benchmark import clean_rows
 
 from knnrouter import RecordSet
-from knnrouter.evaluation.lint.chance import options
+from knnrouter.evaluation.linting.chance import options
 
 LETTERS = "ABCDEFGH"
 

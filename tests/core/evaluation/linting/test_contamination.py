@@ -96,8 +96,8 @@ def test_small_gaps_are_none(found):
 
 def test_noise_fires_seldom(embedder):
     """Small files of one distribution: one comparison of all in twenty, at the very most."""
-    from knnrouter.evaluation.lint.contamination import check_contamination
-    from knnrouter.evaluation.lint.subject import Subject
+    from knnrouter.evaluation.linting.contamination import check_contamination
+    from knnrouter.evaluation.linting.subject import Subject
 
     random = np.random.default_rng(3)
     fired = 0

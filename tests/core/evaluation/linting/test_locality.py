@@ -3,8 +3,8 @@ import pytest
 from clean_benchmark import clean_rows
 
 from knnrouter import RecordSet
-from knnrouter.evaluation.lint.locality import check_locality, neighbor_pairs, residuals
-from knnrouter.evaluation.lint.subject import Subject
+from knnrouter.evaluation.linting.locality import check_locality, neighbor_pairs, residuals
+from knnrouter.evaluation.linting.subject import Subject
 
 
 def subject(records, embedder):

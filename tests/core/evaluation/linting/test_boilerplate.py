@@ -5,7 +5,7 @@ import pytest
 from clean_benchmark import clean_rows
 
 from knnrouter import RecordSet
-from knnrouter.evaluation.lint.boilerplate import shared_lengths
+from knnrouter.evaluation.linting.boilerplate import shared_lengths
 from knnrouter.text import read_query
 
 

@@ -13,6 +13,7 @@ from .building import build
 from .calibrating import calibrate
 from .checking import formats, inspect, validate
 from .demo import demo
+from .evaluating import evaluation, report
 from .failing import with_exit_codes
 from .linting import lint
 from .routing import explain, route
@@ -28,8 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (demo, build, route, explain, validate, inspect, formats, lint, calibrate):
+for _command in (demo, build, route, explain, validate, inspect, formats, lint, calibrate, report):
     app.command()(with_exit_codes(_command))
+app.command(name="eval")(with_exit_codes(evaluation))  # a function of this name would hide Python's
 
 
 def _show_version(asked: bool) -> None:

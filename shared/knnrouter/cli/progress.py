@@ -20,6 +20,8 @@ _STAGES = {
     "index": "Building the index",
     "fit": "Choosing the settings",
     "save": "Saving",
+    "folds": "Routing by folds",
+    "route": "Routing the queries",
 }
 
 

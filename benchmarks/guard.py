@@ -33,7 +33,10 @@ def main() -> None:
     for name, records in data(asked):
         seen = unseen_tasks(records, seed=asked.seeds[0])
         header(f"{name}, {records!r}, each task unknown in turn", asked, intervals=False)
-        curve(seen, asked)
+        try:
+            curve(seen, asked)
+        except EvaluationError as error:
+            print(f"No curve: {error}.")
         correlations(seen)
         for target in TARGETS:
             print(f"- {found(seen, target, asked)}")
@@ -74,9 +77,10 @@ def correlations(seen: UnseenTasks) -> None:
         for task in dict.fromkeys(seen.tasks)
     ]
     known = [each for each in within if not np.isnan(each)]
+    mean = np.mean(known) if known else float("nan")
     print(
         f"\nCorrelation of similarity and regret: {spearman(seen.similarity, seen.regret):+.3f} "
-        f"over all queries, {np.mean(known):+.3f} within tasks ({len(known)} of {len(within)})."
+        f"over all queries, {mean:+.3f} within tasks ({len(known)} of {len(within)})."
     )
 
 

@@ -163,8 +163,10 @@ def heading(axes: Axes, text: str) -> None:
     """Say above the axes, at the left edge, what goes up; a sideways text is hard to read."""
     axes.annotate(
         text,
+        (0, 1),
         (3, -3),
-        xycoords="figure points",
+        xycoords="figure fraction",
+        textcoords="offset points",
         va="top",
         color=COLORS["muted"],
         annotation_clip=False,

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Box", "Spot", "place"]
+__all__ = ["Box", "Spot", "pieces", "place"]
 
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 """From the point to its label: what is tried first is taken of equally good ones."""
 
-_DISTANCES = (1.0, 2.0, 3.5, 5.0)
+_DISTANCES = (1.0, 2.0, 3.0, 4.5, 6.0)
 """In gaps."""
+
+_FAR = 4.0
+"""What a step away costs, in places of the order in which directions are tried."""
+
+_CROSSED = 3.0
+"""What it costs to cross a piece of a line."""
+
+_NEAR = 6.0
+"""What it costs to stand beside another point."""
+
+_PIECE = 4.0
+"""How long the pieces are that a line is cut into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +71,8 @@ class Spot:
 
     box: Box
     """What it covers."""
-    far: bool
-    """Whether it stands so far from its point that a line should lead there."""
+    lead: tuple[Box, ...]
+    """The line that leads there, in pieces; empty where the label stands beside its point."""
 
 
 def place(
@@ -90,22 +102,42 @@ def place(
         >>> spot.box
         Box(left=6.0, bottom=4.0, right=10.0, top=6.0)
     """
-    taken: list[Box] = []
+    taken = list(hard)
     spots: list[Spot | None] = []
     for own, (point, size) in enumerate(zip(points, sizes, strict=True)):
         others = [_around(each, gap) for place, each in enumerate(points) if place != own]
         best: Spot | None = None
         least = math.inf
-        for rank, spot in enumerate(_candidates(point, size, gap)):
-            if not bounds.holds(spot.box) or any(map(spot.box.meets, (*hard, *taken))):
+        for effort, spot in _candidates(point, size, gap):
+            covered = (spot.box, *spot.lead)
+            if not bounds.holds(spot.box) or any(
+                one.meets(box) for one in covered for box in taken
+            ):
                 continue
-            harm = 4 * sum(map(spot.box.meets, (*soft, *others))) + rank
+            crossed, near = (sum(map(spot.box.meets, each)) for each in (soft, others))
+            harm = effort + _CROSSED * crossed + _NEAR * near
             if harm < least:
                 best, least = spot, harm
         spots.append(best)
         if best is not None:
-            taken.append(best.box)
+            taken += (best.box, *best.lead)
     return spots
+
+
+def pieces(start: tuple[float, float], end: tuple[float, float]) -> tuple[Box, ...]:
+    """A straight line as small boxes.
+
+    Example:
+        >>> len(pieces((0, 0), (6, 8)))
+        4
+    """
+    count = max(2, math.ceil(math.dist(start, end) / _PIECE) + 1)
+    parts = (step / (count - 1) for step in range(count))
+    places = (
+        (start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1]))
+        for part in parts
+    )
+    return tuple(_around(place, 0.8) for place in places)
 
 
 def _around(point: tuple[float, float], reach: float) -> Box:
@@ -114,13 +146,22 @@ def _around(point: tuple[float, float], reach: float) -> Box:
     return Box(x - reach, y - reach, x + reach, y + reach)
 
 
-def _candidates(point: tuple[float, float], size: tuple[float, float], gap: float) -> list[Spot]:
-    found = []
-    for distance in _DISTANCES:
-        for right, up in _DIRECTIONS:
+def _candidates(
+    point: tuple[float, float], size: tuple[float, float], gap: float
+) -> Iterator[tuple[float, Spot]]:
+    """Spots around a point and what each costs, from the point outwards."""
+    for step, distance in enumerate(_DISTANCES):
+        for rank, (right, up) in enumerate(_DIRECTIONS):
             reach = gap * distance * (0.7 if right and up else 1.0)
             left = point[0] + right * reach - size[0] * (1 - right) / 2
             bottom = point[1] + up * reach - size[1] * (1 - up) / 2
             box = Box(left, bottom, left + size[0], bottom + size[1])
-            found.append(Spot(box, far=distance > _DISTANCES[0]))
-    return found
+            lead = pieces(*_ends(point, box))[2:] if step else ()
+            yield _FAR * step + rank, Spot(box, lead)
+
+
+def _ends(point: tuple[float, float], box: Box) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The point, and the place of the box that is nearest to it."""
+    x = min(max(point[0], box.left), box.right)
+    y = min(max(point[1], box.bottom), box.top)
+    return point, (x, y)

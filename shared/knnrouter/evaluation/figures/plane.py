@@ -14,7 +14,7 @@ from knnrouter.evaluation.hull import Hull, hull
 from .amounts import dollars
 from .canvas import COLORS, LETTERS, drawn, heading, score_ticks, sheet
 from .naming import labels, width_of
-from .placing import Box, place
+from .placing import Box, pieces, place
 from .qualities import qualities
 
 if TYPE_CHECKING:
@@ -194,9 +194,9 @@ def _labels(axes: Axes, marked: Sequence[tuple[str, float, float, str]]) -> None
         if spot is None:
             continue
         box = spot.box
-        end = (_nearest(point[0], box.left, box.right), (box.bottom + box.top) / 2)
-        if spot.far:
-            _leader(axes, point, end)
+        if spot.lead:
+            last = spot.lead[-1]
+            _leader(axes, point, ((last.left + last.right) / 2, (last.bottom + last.top) / 2))
         axes.annotate(
             name,
             ((box.left + box.right) / 2, (box.bottom + box.top) / 2),
@@ -204,12 +204,9 @@ def _labels(axes: Axes, marked: Sequence[tuple[str, float, float, str]]) -> None
             ha="center",
             va="center_baseline",
             color=COLORS[color],
+            bbox={"fc": COLORS["surface"], "ec": "none", "alpha": 0.75, "pad": 0.5},
             annotation_clip=False,
         )
-
-
-def _nearest(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
 
 
 def _leader(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -231,6 +228,4 @@ def _pieces(axes: Axes, scale: float) -> Iterator[Box]:
             continue
         drawn_at = scale * axes.transData.transform(np.array(line.get_xydata()))
         for start, end in itertools.pairwise(drawn_at):
-            steps = max(2, int(np.hypot(*(end - start)) // 4))
-            for x, y in np.linspace(start, end, steps):
-                yield Box(x - 1, y - 1, x + 1, y + 1)
+            yield from pieces(tuple(start), tuple(end))

@@ -53,7 +53,7 @@ def key_figures(report: Report) -> Markup:
             "The router has collapsed: one model gets more than 95 % of the queries.", "alarm"
         )
     return Markup(
-        '<section class="whole" aria-labelledby="key"><h2 id="key">Key figures</h2>'
+        '<section aria-labelledby="key"><h2 id="key">Key figures</h2>'
         f'<dl class="figures">{cells}</dl>{alarm}</section>'
     )
 
@@ -69,7 +69,7 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     )
     yield (
         "Ahead of the best single model",
-        signed(ahead.estimate),
+        signed(ahead.estimate, 4),
         f"{level} interval {_ends(ahead.low, ahead.high, sign=True)}; {best.name} alone has "
         f"{decimal(best.quality)}",
     )
@@ -78,7 +78,7 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
     if report.against_mixture is not None:
         yield (
             "Ahead of a random mixture",
-            signed(report.against_mixture.estimate),
+            signed(report.against_mixture.estimate, 4),
             f"of single models at the same cost; {spread(report.against_mixture, sign=True)}",
         )
     if report.ratios.oracle_gap_closed >= 0:
@@ -89,17 +89,12 @@ def _figures(report: Report) -> Iterator[tuple[str, str, str]]:
         )
     name, share = max(report.behavior.shares.items(), key=lambda each: each[1])
     yield "Most chosen model", percent(share), f"of the queries go to {name}"
-    if report.overhead is not None:
-        yield (
-            "Time of a decision",
-            f"{decimal(report.overhead.p50, 2)} ms",
-            f"median; 95 % within {decimal(report.overhead.p95, 2)} ms",
-        )
 
 
 def _ends(low: float, high: float, *, sign: bool = False) -> str:
-    write = signed if sign else decimal
-    return f"{write(low)} to {write(high)}"
+    if sign:
+        return f"{signed(low, 4)} to {signed(high, 4)}"
+    return f"{decimal(low)} to {decimal(high)}"
 
 
 def _saved(report: Report) -> str:

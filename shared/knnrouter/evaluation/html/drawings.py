@@ -82,5 +82,4 @@ def _value(key: str, value: str, name: str) -> str:
     value = _REFERENCE.sub(rf"url(#{name}-\1)", value)
     if key == "style":
         value = _FONT.sub(r"font-size: \1px;", value)
-        value = _COLOR.sub(lambda found: f"var(--{_NAMES[found[0].lower()]})", value)
-    return value
+    return _COLOR.sub(lambda found: f"var(--{_NAMES[found[0].lower()]})", value)

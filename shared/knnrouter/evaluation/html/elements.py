@@ -99,16 +99,17 @@ def fold(summary: str, content: str) -> Markup:
 
 
 def spread(found: Interval, *, sign: bool = False) -> str:
-    """A figure and its interval.
+    """A score and its interval; a difference has its sign, and one digit more.
 
     Example:
-        >>> spread(Interval(0.03, 0.02, 0.04), sign=True)
-        '+0.030 [+0.020, +0.040]'
+        >>> spread(Interval(0.03, 0.02, 0.04)), spread(Interval(0.03, 0.02, 0.04), sign=True)
+        ('0.030 [0.020, 0.040]', '+0.0300 [+0.0200, +0.0400]')
     """
-    write = signed if sign else decimal
     if math.isnan(found.estimate):
         return UNKNOWN
-    return f"{write(found.estimate)} [{write(found.low)}, {write(found.high)}]"
+    ends = (found.estimate, found.low, found.high)
+    middle, low, high = (signed(each, 4) if sign else decimal(each) for each in ends)
+    return f"{middle} [{low}, {high}]"
 
 
 def costs(found: Interval | float) -> str:

@@ -36,7 +36,7 @@ def all_measures(report: Report) -> Markup:
     content = [fold("Measures", measures)]
     if report.behavior.recall:
         content.append(fold("By how many models solve a query", recall))
-    return section("measures", "All measures", *content, whole=True)
+    return section("measures", "All measures", *content)
 
 
 def _measures(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -73,6 +73,10 @@ def _measures(report: Report) -> Iterator[tuple[str, str, str]]:
     if report.pair is not None:
         yield "PGR", decimal(report.pair.pgr), "performance gap recovered by the choices"
         yield "APGR", decimal(report.pair.apgr), "its average over all shares of strong calls"
+    if report.overhead is not None:
+        spent = report.overhead
+        about = f"median of a decision; 95 % within {decimal(spent.p95, 2)} ms"
+        yield "Overhead", f"{decimal(spent.p50, 2)} ms", about
     if report.reliability is not None:
         yield "Log loss", decimal(report.reliability.log_loss), "of expected scores, in nats"
         yield "Pearson", decimal(report.reliability.pearson), "expected and measured scores"
@@ -85,7 +89,7 @@ def notes(report: Report) -> Markup:
     if not report.notes:
         return Markup("")
     items = "".join(f"<li>{told(note)}</li>" for note in report.notes)
-    return section("notes", "Notes", Markup(f"<ul>{items}</ul>"), whole=True)
+    return section("notes", "Notes", Markup(f"<ul>{items}</ul>"))
 
 
 def method(report: Report, *, date: str | None) -> Markup:
@@ -98,7 +102,6 @@ def method(report: Report, *, date: str | None) -> Markup:
         "method",
         "How this was computed",
         Markup(f'<dl class="facts">{facts}{when}</dl>'),
-        whole=True,
     )
 
 

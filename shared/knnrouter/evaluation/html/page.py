@@ -34,13 +34,8 @@ def page(report: Report, *, title: str = "Does routing pay?", date: str | None =
     parts = [
         answer(report, title=title, date=date),
         key_figures(report),
-        plane(report),
-        references(report),
-        tasks(report),
-        models(report),
-        reliable(report),
-        by_similarity(report),
-        threshold(report),
+        _stack(plane(report), tasks(report), by_similarity(report)),
+        _stack(references(report), models(report), reliable(report), threshold(report)),
         worst_queries(report),
         all_measures(report),
         notes(report),
@@ -58,6 +53,11 @@ def page(report: Report, *, title: str = "Does routing pay?", date: str | None =
             "</main>\n</body>\n</html>\n",
         )
     )
+
+
+def _stack(*parts: Markup) -> Markup:
+    """Sections below one another, in one of two columns where there is room."""
+    return Markup(f'<div class="stack">{"".join(parts)}</div>')
 
 
 def _style() -> Markup:

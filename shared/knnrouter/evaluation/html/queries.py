@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from knnrouter.evaluation.figures.amounts import decimal
@@ -35,16 +35,17 @@ def worst_queries(report: Report) -> Markup:
     heading = "Worst routed queries"
     if not report.worst:
         none = "On no query did the choice score less than another model."
-        return section("worst", heading, paragraph(none, "about"), whole=True)
+        return section("worst", heading, paragraph(none, "about"))
     said = f"The {len(report.worst):,} queries where the choice lost most, with its evidence."
     common = _common([each.query for each in report.worst if each.query])
     items = [Markup(f'<div class="worst">{_query(each, common)}</div>') for each in report.worst]
-    return section("worst", heading, paragraph(said), Markup("".join(items)), whole=True)
+    return section("worst", heading, paragraph(said), Markup("".join(items)))
 
 
 def _common(queries: list[str]) -> int:
     """How many letters of boilerplate all queries start with; it tells none from the others."""
-    start = os.path.commonprefix(queries) if len(queries) > 1 else ""
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*queries, strict=False))
+    start = "".join(letters[0] for letters in same) if len(queries) > 1 else ""
     whole = start.rfind(" ") + 1
     return whole if whole >= _BOILERPLATE else 0
 
@@ -53,10 +54,11 @@ def _query(found: WorstQuery, common: int) -> Markup:
     text = " ".join(found.query[common:].split()) if found.query else f"{found.id}, text not kept"
     start = text if len(text) <= _START else f"{text[:_START].rstrip()}…"
     start = f"…{start}" if found.query and common else start
-    head = Markup(
+    outcome = Markup(
         f"{told(found.model)} scored {decimal(found.score, 2)}, {told(_listed(found.best))} "
-        f"{decimal(found.best_score, 2)}{_task(found)} {span('text', start)}"
+        f"{decimal(found.best_score, 2)}{_task(found)}"
     )
+    head = Markup(f"{told(start)} {span('outcome', outcome)}")
     return fold(head, Markup("".join(_evidence(found))))
 
 

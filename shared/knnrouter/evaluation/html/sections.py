@@ -28,18 +28,16 @@ __all__ = [
 ]
 
 
-def section(name: str, heading: str, *content: Markup, whole: bool = False) -> Markup:
+def section(name: str, heading: str, *content: Markup) -> Markup:
     """A part of the page.
 
     Args:
         name: The id of its heading.
         heading: What it is about.
         content: What follows.
-        whole: Whether it takes the whole width.
     """
-    kind = ' class="whole"' if whole else ""
     return Markup(
-        f'<section{kind} aria-labelledby="{name}"><h2 id="{name}">{words(heading)}</h2>'
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{words(heading)}</h2>'
         f"{''.join(content)}</section>"
     )
 

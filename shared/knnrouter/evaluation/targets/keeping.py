@@ -70,18 +70,18 @@ def kept_weight(asked: Asked, labeled: Labeled, goal: Quality, *, seed: int) -> 
     """
     level = 1 - goal.confidence
     order = np.random.default_rng(seed).permutation(len(np.unique(labeled.kin)))
-    chosen = list(_choices(asked))
-    p_values = []
-    for weights_columns in chosen:
-        gains = labeled.gains(asked, weights_columns[1], goal.of_best)[order]
-        low = -goal.of_best
-        p_values.append(betting_p_value(gains, 0.0, low=low, high=1.0, level=level))
-        if p_values[-1] > level:
+    weights: list[float] = []
+    p_values: list[float] = []
+    for weight, columns in _choices(asked):
+        gains = labeled.gains(asked, columns, goal.of_best)[order]
+        weights.append(weight)
+        p_values.append(betting_p_value(gains, 0.0, low=-goal.of_best, high=1.0, level=level))
+        if p_values[-1] > level:  # no later one would count
             break
     count = certified(p_values, level)
     if not count:
         raise EvaluationError(_refused(asked, labeled, goal))
-    return chosen[count - 1][0]
+    return weights[count - 1]
 
 
 def _choices(asked: Asked) -> Iterator[tuple[float, NDArray[np.int64]]]:

@@ -68,7 +68,7 @@ def _steps(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The weights at which some query moves to a cheaper model, and what that saves, USD."""
     weights, savings = [np.empty(0)], [np.empty(0)]
-    known = asked.options & ~np.isnan(asked.scores)
+    known = asked.options & ~np.isnan(asked.scores) & (asked.fixed < 0)[:, None]
     while True:
         score = asked.at(asked.scores, columns)[:, None]
         cost = asked.at(asked.costs, columns)[:, None]

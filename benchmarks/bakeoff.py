@@ -14,7 +14,7 @@ time in one thread with the vectors ready-made; routing is of all that a round t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,12 +39,12 @@ ZERO_HINDSIGHT = "hull mixture, in hindsight"
 
 
 def main() -> None:
-    asked = options(__doc__, seeds=3, draws=500)
-    leads: dict[str, dict[str, str]] = {}
+    asked = options(__doc__, seeds=2, draws=300)
+    bakes = []
     with threadpool_limits(1):
         for collection in collections(asked):
-            bake = Bake.of(collection, asked)
-            header(collection.name, asked)
+            bakes.append(bake := Bake.of(collection, asked))
+            header(collection.title, asked)
             table(*quality(bake))
             if collection.priced:
                 header(f"{collection.name}: costs", asked)
@@ -52,26 +52,21 @@ def main() -> None:
             if collection.pair:
                 header(f"{collection.name}: the gap between the two models", asked)
                 table(*gap(bake))
-            leads[collection.name.split(",")[0]] = lead_of_each(bake)
-    header("All collections: ahead of the best single model chosen in training", asked)
-    names = list(dict.fromkeys(name for found in leads.values() for name in found))
-    rows = [[name, *(found.get(name, "") for found in leads.values())] for name in names]
-    table(["choice", *leads], rows)
+    header("All collections: ahead of the best single model, chosen in training", asked)
+    table(*summary(bakes))
     print("\nAn asterisk marks an interval that does not hold zero.")
 
 
 def collections(asked: Options) -> Iterator[Collection]:
-    """One after the other, so that only one is in memory."""
-    ulab = Embedded.of(read_records(asked.file("llmrouter")))
-    yield Collection(name=f"ulab LLMRouter, 5 folds of {ulab.records!r}", tested=ulab)
+    """What is baked, in the order of the tables."""
+    ulab = Embedded.of(read_records(asked.file("llmrouter/routing_train.json")))
+    yield by_folds("ulab LLMRouter", ulab)
     for title, name in (("RouteLLM MMLU", "mmlu"), ("RouteLLM GSM8K", "gsm8k")):
         two = routellm_mmlu.pair(asked, name)
         weak, strong = (
             two.records.models.index(each) for each in (routellm_mmlu.WEAK, routellm_mmlu.STRONG)
         )
-        yield Collection(
-            name=f"{title}, 5 folds of {two.records!r}", tested=two, pair=(weak, strong)
-        )
+        yield by_folds(title, two, pair=(weak, strong))
     learned = Embedded.of(routerdc.read(asked, routerdc.TRAIN))
     for title, files in (
         ("RouterDC within", routerdc.WITHIN),
@@ -86,14 +81,17 @@ def collections(asked: Options) -> Iterator[Collection]:
     yield from_train("RouterBench ARC", Embedded.of(arc[0]), Embedded.of(complete(arc[1])))
 
 
+def by_folds(name: str, known: Embedded, *, pair: tuple[int, int] | None = None) -> Collection:
+    title = f"{name}, 5 folds of {known.records!r}"
+    return Collection(name=name, title=title, tested=known, pair=pair)
+
+
 def from_train(
-    title: str, learned: Embedded, tested: Embedded, *, by_set: bool = False
+    name: str, learned: Embedded, tested: Embedded, *, by_set: bool = False
 ) -> Collection:
     counts = f"{len(learned.records):,} rows to learn from, {len(tested.records):,} to test on"
-    models = f"{len(learned.records.models)} models"
-    return Collection(
-        name=f"{title}, {counts}, {models}", learned=learned, tested=tested, by_set=by_set
-    )
+    title = f"{name}, {len(learned.records.models)} models, {counts}"
+    return Collection(name=name, title=title, learned=learned, tested=tested, by_set=by_set)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -289,14 +287,22 @@ def mean_of(values: Floats, rows: NDArray[np.int64]) -> Floats:
     return np.asarray(values @ counts / len(rows))
 
 
-def lead_of_each(bake: Bake) -> dict[str, str]:
-    """Leads over the best single model, in short."""
-    found = {}
-    for name in bake.quality:
-        lead = bake.lead(name, SINGLE)
-        if isinstance(lead, Interval):
-            found[name] = f"{lead.estimate:+.4f}{' *' if lead.excludes(0.0) else ''}"
-    return found
+def summary(bakes: Sequence[Bake]) -> Table:
+    """Each choice's lead in every collection, and the means of what is not about quality."""
+    names = max((list(bake.quality) for bake in bakes), key=len)
+    rows: list[list[object]] = []
+    for name in names:
+        found = [bake.ran[name] for bake in bakes if name in bake.ran]
+        stayed = f"{np.mean([ran.unchanged for ran in found]):.1%}" if found else ""
+        rows.append([name, *(short_lead(bake, name) for bake in bakes), stayed])
+    return ["choice", *(bake.collection.name for bake in bakes), "unchanged, mean"], rows
+
+
+def short_lead(bake: Bake, name: str) -> str:
+    lead = bake.lead(name, SINGLE) if name in bake.quality else ""
+    if isinstance(lead, str):
+        return lead
+    return f"{lead.estimate:+.4f}{' *' if lead.excludes(0.0) else ''}"
 
 
 if __name__ == "__main__":

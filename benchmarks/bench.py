@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,12 @@ def options(about: str | None, *, seeds: int = 5, draws: int = 1000) -> Options:
     return Options(data=given.data, seeds=tuple(range(count)), draws=draws, quick=given.quick)
 
 
+@cache
+def static_embedder() -> StaticEmbedder:
+    """The bundled embedder, loaded once."""
+    return StaticEmbedder()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Embedded:
     """Records and the unit rows of their queries, embedded once for all folds."""
@@ -71,7 +78,7 @@ class Embedded:
     @classmethod
     def of(cls, records: RecordSet) -> Embedded:
         """Embed as `Router.fit` does."""
-        return cls(records=records, vectors=query_vectors(records, StaticEmbedder()))
+        return cls(records=records, vectors=query_vectors(records, static_embedder()))
 
     def select(self, rows: NDArray[np.int64]) -> Embedded:
         """These rows."""
@@ -81,7 +88,7 @@ class Embedded:
     def with_vectors(self) -> RecordSet:
         """Records that are not embedded again."""
         fields = self.records.as_dict()
-        fields |= {"vectors": self.vectors, "embedder": StaticEmbedder().id}
+        fields |= {"vectors": self.vectors, "embedder": static_embedder().id}
         return RecordSet(**fields)
 
     @property

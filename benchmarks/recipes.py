@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from bench import Embedded, Floats
+from bench import Embedded, Floats, static_embedder
 from numpy.typing import NDArray
 
 from knnrouter import RecordSet, Router, evaluation
@@ -79,7 +79,6 @@ def recipes() -> dict[str, Recipe]:
         "ulab LLMRouter kNN, best-average-first order": ulab("best-average-first"),
         "EmbedLLM kNN, k = 131": embedllm(131),
         "Avengers k-means, 32 clusters": avengers(32),
-        "Avengers k-means, 60 clusters": avengers(60),
         "prompt length alone": by_length,
         SINGLE: best_single,
     }
@@ -107,7 +106,12 @@ def knnrouter(policy: Policy | None = None) -> Recipe:
     """This router, with all settings at their defaults; None: the policy `BestScore`."""
 
     def fit(known: Embedded, seed: int) -> Fitted:
-        router = Router.fit(known.with_vectors, policy=policy or BestScore(), seed=seed)
+        router = Router.fit(
+            known.with_vectors,
+            embedder=static_embedder(),
+            policy=policy or BestScore(),
+            seed=seed,
+        )
         column = {name: place for place, name in enumerate(known.records.models)}
 
         def choose(queries: Queries, other: Policy | None = None) -> Columns:

@@ -39,6 +39,9 @@ class Collection:
     """`n` queries to test on, and what to learn from."""
 
     name: str
+    title: str
+    """The name, and how many rows are learned from and tested."""
+
     tested: Embedded
     """All models were measured on every row."""
 

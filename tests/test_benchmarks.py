@@ -5,12 +5,16 @@ import importlib.util
 import json
 import re
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+OURS = "knnrouter, defaults"
+SINGLE = "best single model, chosen in training"
 SUBJECTS = {
     "rivers": "How long is river number {} from its source to the sea?",
     "proofs": "Prove the lemma about prime number {} by induction.",
@@ -29,8 +33,10 @@ def outcomes(rng, subject, models):
 def data(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     write_routellm(folder / "routellm" / "mmlu", rng)
+    write_gsm8k(folder / "routellm" / "gsm8k", rng)
     write_llmrouter(folder / "llmrouter", rng)
     write_routerdc(folder / "routerdc", rng)
+    write_routerbench(folder / "routerbench", rng)
     return folder
 
 
@@ -39,12 +45,22 @@ def write_routellm(folder, rng):
     for subject, text in SUBJECTS.items():
         lines = ["prompt,mistralai/Mixtral-8x7B-Instruct-v0.1,gpt-4-1106-preview"]
         for number in range(60):
-            weak = bool(rng.random() < (0.9 if subject == "rivers" else 0.3))
-            strong = bool(rng.random() < 0.9)
+            weak = bool(rng.random() < (0.9 if subject == "rivers" else 0.1))
+            strong = bool(rng.random() < 0.95)
             lines.append(f"{text.format(number)},{weak},{strong}")
         (folder / f"mmlu_{subject}.csv").write_text("\n".join(lines) + "\n")
     left_out = {"train_prompt": "", "eval_prompt": SUBJECTS["rivers"].format(0)}
     (folder / "contaminated_prompts.jsonl").write_text(json.dumps(left_out) + "\n")
+
+
+def write_gsm8k(folder, rng):
+    folder.mkdir(parents=True)
+    lines = ["prompt,mistralai/Mixtral-8x7B-Instruct-v0.1,gpt-4-1106-preview"]
+    for number in range(100):
+        text = SUBJECTS["proofs"].format(number)
+        lines.append(f"{text},{rng.random() < 0.2},{rng.random() < 0.95}")
+    (folder / "gsm8k_responses.csv").write_text("\n".join(lines) + "\n")
+    (folder / "contaminated_prompts.jsonl").write_text("")
 
 
 def write_llmrouter(folder, rng):
@@ -84,6 +100,24 @@ def write_routerdc(folder, rng):
             for number in range(40)
         ]
         (folder / f"{name}.json").write_text(json.dumps(rows))
+
+
+def write_routerbench(folder, rng):
+    """The last of four models is good at everything and costs a thousand times as much."""
+    folder.mkdir()
+    models, costs = ["r", "p", "v", "all"], [1e-5, 1e-5, 1e-5, 1e-2]
+    columns = ["sample_id", "prompt", "eval_name", *models, *(f"{m}|total_cost" for m in models)]
+    for part in ("train", "test"):
+        lines = [",".join(columns)]
+        for subject, text in SUBJECTS.items():
+            for number in range(50):
+                scores = outcomes(rng, subject, 4)
+                if part == "test" and number == 0:
+                    scores[0] = ""  # not measured
+                question = f"['{text.format(number)} ({part})']"
+                cells = [f"{part}.{subject}.{number}", question, "sums", *scores, *costs]
+                lines.append(",".join(map(str, cells)))
+        (folder / f"arc_challenge_{part}.csv").write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -145,6 +179,117 @@ def test_ulab(run):
     assert task - 0.05 < score["knnrouter, defaults"] <= task + 0.02
     assert len([name for name in score if name.startswith("ulab LLMRouter's recipe")]) == 3
     assert "Condensing each fold's evidence, in the first to " in printed
+
+
+def test_guard(run):
+    printed = run("guard", "--quick")
+    assert len(re.findall("No curve: there are 3 tasks; ", printed)) == 2
+    *_, curve, by_task, _ = tables(printed)
+    rows = list(curve.values())
+    assert rows[0]["coverage"] == "1.0000"
+    assert figure(rows[0]["regret"]) < figure(rows[0]["upper bound"])
+    assert len(by_task) == 8
+    mean = sum(40 * figure(row["regret"]) for row in by_task.values()) / 320
+    assert mean == pytest.approx(figure(rows[0]["regret"]), abs=1e-4)
+    assert len(re.findall(r"^- ", printed, re.MULTILINE)) == 9
+    assert len(re.findall(r"Correlation of similarity and regret: [+-]", printed)) == 3
+
+
+@pytest.fixture(scope="module")
+def baked(data):
+    """What the bake-off prints, once for all tests of it."""
+    for needed in ("sklearn", "pandas", "threadpoolctl"):
+        pytest.importorskip(needed, reason="other routers' recipes need it")
+    flags = ["bakeoff.py", "--data", str(data), "--quick"]
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.syspath_prepend(BENCHMARKS)
+        patch.setattr(sys, "argv", flags)
+        importlib.import_module("bakeoff").main()
+    return printed.getvalue()
+
+
+COLLECTIONS = [
+    *("ulab LLMRouter", "RouteLLM MMLU", "RouteLLM GSM8K"),
+    *("RouterDC within", "RouterDC beyond", "RouterBench ARC"),
+]
+
+
+def quality_tables(baked):
+    return [each for each in tables(baked) if "quality" in each[OURS] and "unchanged" in each[OURS]]
+
+
+def test_bakeoff_names_what_it_ran(baked):
+    titles = re.findall(r"^## (.*)$", baked, re.MULTILINE)
+    assert [each for each in titles if ":" not in each] == [
+        "ulab LLMRouter, 5 folds of RecordSet(150 rows, 3 models, 3 tasks)",
+        "RouteLLM MMLU, 5 folds of RecordSet(179 rows, 2 models, 3 tasks)",
+        "RouteLLM GSM8K, 5 folds of RecordSet(100 rows, 2 models, 1 task)",
+        "RouterDC within, 3 models, 200 rows to learn from, 200 to test on",
+        "RouterDC beyond, 3 models, 200 rows to learn from, 120 to test on",
+        "RouterBench ARC, 4 models, 150 rows to learn from, 147 to test on",
+    ]
+    assert baked.count("`python benchmarks/bakeoff.py --quick` · seeds 0") == len(titles)
+
+
+def test_bakeoff_compares_on_every_collection(baked):
+    found = quality_tables(baked)
+    assert len(found) == len(COLLECTIONS)
+    for table in found:
+        quality = {name: figure(cells["quality"]) for name, cells in table.items()}
+        assert len([name for name in quality if name.startswith("ulab LLMRouter kNN")]) == 3
+        assert quality["random model"] < quality["best model of each task, in hindsight"]
+        assert max(quality.values()) == quality["best model of each query, in hindsight"]
+        for name, cells in table.items():
+            ahead = cells["ahead of the best single model"]
+            assert (ahead == "") == (name == SINGLE)
+            lead = quality[name] - quality[SINGLE]
+            assert lead == pytest.approx(figure(ahead) if ahead else 0.0, abs=2e-4)
+            ours = cells["ours is ahead by"]
+            lead = quality[OURS] - quality[name]
+            assert lead == pytest.approx(figure(ours) if ours else 0.0, abs=2e-4)
+        assert table[SINGLE]["unchanged"] == "100.0%"
+        assert 50 < float(table[OURS]["unchanged"].rstrip("%")) <= 100
+        assert table["random model"]["unchanged"] == table["random model"]["fit"] == ""
+
+
+def test_bakeoff_finds_what_can_be_learned(baked):
+    arc = quality_tables(baked)[-1]
+    # With costs, the cheap model of each subject does; it is 0.9 right, as the dear one.
+    thrifty = "knnrouter, score_minus_cost:cost_weight=20"
+    assert figure(arc[thrifty]["quality"]) > 0.8
+    costs = next(each for each in tables(baked) if "AIQ" in each[OURS])
+    assert figure(costs[SINGLE]["USD per 1,000"]) == 10.0
+    assert figure(costs[SINGLE]["above the hull"]) == 0.0
+    assert figure(costs[thrifty]["USD per 1,000"]) < 0.5
+    assert figure(costs[thrifty]["above the hull"]) > 0.2
+    aiq = {name: figure(cells["AIQ"]) for name, cells in costs.items() if cells["AIQ"]}
+    assert aiq["hull mixture, chosen in training"] <= aiq["hull mixture, in hindsight"] + 1e-9
+    assert aiq["hull mixture, in hindsight"] < aiq[OURS]
+    assert aiq[OURS] < aiq["best model of each query, in hindsight"]
+    ahead = figure(costs["RouterBench kNN, k = 40"]["our AIQ is ahead by"])
+    assert ahead == pytest.approx(aiq[OURS] - aiq["RouterBench kNN, k = 40"], abs=2e-4)
+
+
+def test_bakeoff_with_two_models(baked):
+    mmlu, gsm8k = (each for each in tables(baked) if "APGR" in each[OURS])
+    assert figure(mmlu[OURS]["APGR"]) > 0.55
+    assert 0.2 < figure(gsm8k["random model"]["APGR"]) < 0.8
+
+
+def test_bakeoff_sums_up(baked):
+    summary = tables(baked)[-1]
+    for name, table in zip(COLLECTIONS, quality_tables(baked), strict=True):
+        for choice, cells in table.items():
+            whole = cells["ahead of the best single model"]
+            if not whole:
+                assert summary[choice][name] == ""
+                continue
+            lead, low, high = map(float, re.findall(r"-?[\d.]+", whole))
+            assert figure(summary[choice][name]) == pytest.approx(lead, abs=1e-9)
+            starred = summary[choice][name].endswith("*")
+            assert starred == (not low <= 0 <= high) or 0.0 in (low, high)
+    assert summary[SINGLE]["unchanged, mean"] == "100.0%"
 
 
 def test_routerdc(run):

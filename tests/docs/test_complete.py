@@ -18,6 +18,8 @@ import knnrouter
 import langchain_llmrouter
 import llamaindex_llmrouter
 from knnrouter import embedders, errors, estimators, evaluation, policies, text
+from knnrouter.assertions import plugin, schema
+from knnrouter.assertions.outcome import Outcome
 from knnrouter.decision import Decision, Neighbor
 from knnrouter.explain import Explanation, Flip
 from knnrouter.policies import specs
@@ -101,6 +103,12 @@ def decision():
     )
 
 
+PARTS = [
+    *(schema.RoutingTests, schema.SharedPrompt, schema.RoutingTest, schema.When),
+    *(schema.RouteOptions, schema.Limits, schema.Share, schema.FlipRate, schema.Cost),
+]
+"""What a routing_tests.yaml is made of."""
+
 REFERENCE = {
     "router": {
         "Router": public(Router),
@@ -145,6 +153,11 @@ REFERENCE = {
         "capabilities": set(KNOWN_CAPABILITIES),
     },
     "evaluation": {"evaluation": set(evaluation.__all__)},
+    "assertions": {
+        "keys": set().union(*(part.model_fields for part in PARTS)),
+        "outcome": names(Outcome) | {"Outcome", "Bench", "RoutingTestsError"},
+        "hooks": public(plugin._Hooks) | {"knnrouter"},
+    },
     "langchain": {
         "names": set(langchain_llmrouter.__all__),
         "members": set().union(*map(added, classes(langchain_llmrouter))) - set(dir(BaseModel)),

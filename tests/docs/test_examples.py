@@ -5,11 +5,12 @@ an error, but for those that LlamaIndex raises at itself:
 
 * `python` is executed. What it prints is written in `#>` comments of the block, line by line;
   `...` stands for anything. A block without such comments prints nothing.
-* `yaml` is a pool.yaml, and is read as one.
+* `yaml` is a pool.yaml, and is read as one; or a file of routing tests, where its title says so.
 * a block with `title="name"` becomes the file of that name in the folder.
-* `console` lines that start with `$ knnrouter` are run, and end with exit code 0 unless the line
-  ends in `# exit code 2` or the like. The lines below, if any, are what goes to standard output,
-  or to standard error where the exit code is 2. Other commands are known, and not run.
+* `console` lines that start with `$ knnrouter` or `$ pytest` are run, and end with exit code 0
+  unless the line ends in `# exit code 2` or the like. The lines below, if any, are what goes to
+  standard output, or to standard error where knnrouter ends with exit code 2. pytest has no plugin
+  but ours. Other commands are known, and not run.
 * other languages are read by people only.
 """
 
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import types
 import warnings
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -32,9 +34,16 @@ from pydantic.warnings import PydanticDeprecationWarning
 
 import knnrouter
 from knnrouter import ModelPool
+from knnrouter.assertions.plugin import FILE_NAMES
+from knnrouter.assertions.reading import read_tests_text
 
 RUN = {"python", "yaml", "console"}
 NOT_RUN = {"", "text", "sh", "toml", "json", "jsonl", "csv", "bibtex"}
+COMMANDS_RUN = {
+    "knnrouter": '"{python}" -W error -m knnrouter "$@"',
+    "pytest": "env COLUMNS=80 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "
+    '"{python}" -m pytest -p knnrouter.assertions.plugin -W error "$@"',
+}
 COMMANDS_NOT_RUN = {"pip", "make", "git", "python", "python3", "cd", "source"}
 
 FOREIGN_WARNINGS = (
@@ -57,13 +66,14 @@ _EXIT_CODE = re.compile(r"\s+# exit code (\d+)$")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, with `knnrouter` on the path of its shell."""
+    """An empty folder to work in, with the commands that are run on the path of its shell."""
     commands, work = tmp_path / "bin", tmp_path / "work"
     commands.mkdir()
     work.mkdir()
-    script = commands / "knnrouter"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m knnrouter "$@"\n')
-    script.chmod(0o755)
+    for name, line in COMMANDS_RUN.items():
+        script = commands / name
+        script.write_text(f"#!/bin/sh\nexec {line.format(python=sys.executable)}\n")
+        script.chmod(0o755)
     source = Path(knnrouter.__file__).parents[1]
     monkeypatch.chdir(work)
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
@@ -86,7 +96,7 @@ def test_page(page, folder, monkeypatch):
         if block.language == "python":
             _run_python(block, page.path, module)
         elif block.language == "yaml":
-            ModelPool.from_text(block.text, source=where)
+            _read_yaml(block, where)
         elif block.language == "console":
             _run_console(block, where)
 
@@ -101,6 +111,13 @@ def test_pages_have_examples(pages):
     bare = {name for name, page in pages.items() if not RUN & {b.language for b in page.blocks}}
     assert bare == WITHOUT_EXAMPLES & set(pages)
     assert sum(block.language == "python" for page in pages.values() for block in page.blocks) > 40
+
+
+def _read_yaml(block, where):
+    if any(fnmatch(block.title or "", name) for name in FILE_NAMES):
+        read_tests_text(block.text, path=Path(block.title), source=where)
+    else:
+        ModelPool.from_text(block.text, source=where)
 
 
 def _write(block):
@@ -129,7 +146,7 @@ def _run_python(block, path, module):
 def _run_console(block, where):
     for command, exit_code, expected in _commands(block.text):
         word = command.split()[0]
-        if word != "knnrouter":
+        if word not in COMMANDS_RUN:
             assert word in COMMANDS_NOT_RUN, f"{where}: {word!r} is neither run nor known"
             continue
         done = subprocess.run(
@@ -138,7 +155,7 @@ def _run_console(block, where):
         told = f"{where}: {command}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == exit_code, told
         if expected:
-            shown = done.stderr if exit_code == 2 else done.stdout
+            shown = done.stderr if word == "knnrouter" and exit_code == 2 else done.stdout
             _check_output(expected, shown, f"{where}: {command}")
 
 

@@ -48,11 +48,21 @@ def first_choice(
         )
     criteria = [wanted.round(_TIE_DIGITS)]
     if means is not None:
-        criteria.append(np.asarray(means, dtype=np.float64).round(_TIE_DIGITS))
+        criteria.append(_fitting("means", means, wanted.shape[1:]).round(_TIE_DIGITS))
     if costs is not None:
-        criteria.append(-np.asarray(costs, dtype=np.float64))
+        criteria.append(-_fitting("costs", costs, wanted.shape[1:], wanted.shape))
     still = np.ones(wanted.shape, dtype=np.bool_)
     for criterion in criteria:
         known = np.where(still & ~np.isnan(criterion), criterion, -np.inf)
         still &= known == known.max(axis=1, keepdims=True)
     return np.asarray(still.argmax(axis=1), dtype=np.int64)
+
+
+def _fitting(name: str, values: ArrayLike, *shapes: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape not in shapes:
+        raise EvaluationError(
+            f"{name} has shape {array.shape}, not {' or '.join(map(str, shapes))}; give one number "
+            "a model, in the order of the columns"
+        )
+    return array

@@ -221,3 +221,9 @@ class TestFirstChoice:
     def test_bad_shapes(self):
         with pytest.raises(EvaluationError, match=r"utility has shape \(2,\), not \(n, m\)"):
             first_choice([0.1, 0.2])
+        with pytest.raises(
+            EvaluationError, match=r"means has shape \(1,\), not \(2,\); give one nu"
+        ):
+            first_choice([[0.1, 0.2]], means=[0.5])
+        with pytest.raises(EvaluationError, match=r"costs has shape \(\), not \(2,\) or \(1, 2\);"):
+            first_choice([[0.1, 0.2]], costs=0.5)

@@ -12,6 +12,7 @@ import typer
 from .building import build
 from .calibrating import calibrate
 from .checking import formats, inspect, validate
+from .comparing import compare
 from .demo import demo
 from .evaluating import evaluation, report
 from .failing import with_exit_codes
@@ -29,7 +30,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (demo, build, route, explain, validate, inspect, formats, lint, calibrate, report):
+_COMMANDS = (
+    *(demo, build, route, explain, validate, inspect, formats),
+    *(lint, calibrate, report, compare),
+)
+for _command in _COMMANDS:
     app.command()(with_exit_codes(_command))
 app.command(name="eval")(with_exit_codes(evaluation))  # a function of this name would hide Python's
 

@@ -32,6 +32,7 @@ from .calibration import (
     spearman,
     task_correlations,
 )
+from .comparison import Comparison, compare
 from .coverage_risk import CoverageRisk, coverage_risk
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
 from .evaluating import by_folds, evaluate
@@ -86,6 +87,7 @@ __all__ = [
     "PERTURBATIONS",
     "Budget",
     "Calibration",
+    "Comparison",
     "CoverageRisk",
     "Curve",
     "Finding",
@@ -123,6 +125,7 @@ __all__ = [
     "calibrate",
     "chance_corrected_oracle",
     "collapsed",
+    "compare",
     "cost_save",
     "cost_saving_ratio",
     "cost_weight_grid",

@@ -26,7 +26,14 @@ from .measured import Measured, best_column, costs_of, measured, train_means
 from .outcomes import Outcomes
 from .ties import first_choice
 
-__all__ = ["Subject", "outcomes_of", "pool_columns", "routed_outcomes"]
+__all__ = [
+    "Subject",
+    "measured_columns",
+    "outcomes_of",
+    "pool_columns",
+    "routed_outcomes",
+    "seen_rows",
+]
 
 Subject: TypeAlias = Router | Sequence[Decision | str] | NDArray[np.floating]
 """A router; or a decision (or a model's name) for each row; or expected scores, shape (n, m)."""
@@ -85,7 +92,7 @@ def routed_outcomes(
     progress: Progress | None = None,
 ) -> Outcomes:
     """What a router chooses on the rows of these records; arguments as for `outcomes_of`."""
-    part = measured(records, pool_columns(router.pool, records), _seen(router, records))
+    part = measured(records, pool_columns(router.pool, records), seen_rows(router, records))
     decisions = _decisions(router, part, policy, progress)
     place = {name: column for column, name in enumerate(part.names)}
     told = _told(decisions, part.names)
@@ -200,10 +207,19 @@ def _own_columns(records: RecordSet) -> dict[str, int]:
     return {name: column for column, name in enumerate(records.models)}
 
 
-def pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
-    """The column of each enabled model of the pool that the records have."""
+def measured_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
+    """The column of each enabled model of the pool that the records have, by its name."""
     found = dict(zip(pool.names, pool.columns(records.models).columns, strict=True))
-    columns = {name: column for name in pool.enabled_names if (column := found[name]) is not None}
+    return {name: column for name in pool.enabled_names if (column := found[name]) is not None}
+
+
+def pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
+    """As `measured_columns`, but at least one.
+
+    Raises:
+        EvaluationError: The pool and the records have no model in common.
+    """
+    columns = measured_columns(pool, records)
     if not columns:
         raise EvaluationError(
             f"the router chooses among {', '.join(pool.enabled_names)}, and the records measure "
@@ -213,7 +229,7 @@ def pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
     return columns
 
 
-def _seen(router: Router, records: RecordSet) -> NDArray[np.bool_]:
+def seen_rows(router: Router, records: RecordSet) -> NDArray[np.bool_]:
     """Which rows have a text that the router's evidence has; shape (n,)."""
     known = {text for text in router.records.queries if text is not None}
     return np.array([text in known for text in records.queries], dtype=np.bool_)

@@ -114,7 +114,7 @@ def _guessing(
             code="models_at_chance",
             value=guessers,
             why=(
-                f"On the multiple-choice prompts {listed(list(guessers))} score(s) "
+                f"On the multiple-choice prompts the mean score of {listed(list(guessers))} is "
                 f"{', '.join(f'{score:.3f}' for score in list(guessers.values())[:4])}, not "
                 f"clearly above the {level:.3f} of a guess: where a router finds such a model "
                 "right, it learns luck."

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from knnrouter.ingest.wording import counted
+
 from .finding import Finding, listed, percent
 from .subject import Subject
 
@@ -57,7 +59,8 @@ def _repeated_ids(ids: tuple[str, ...]) -> Iterator[Finding]:
             code="repeated_ids",
             value=len(copies),
             why=(
-                f"{len(copies):,} row(s) repeat the id of an earlier row, such as {copies[0]}: "
+                f"The id of an earlier row stands on {counted(len(copies), 'row')}, such as "
+                f"{copies[0]}: "
                 "joined by id, results would stand beside the wrong query, or count twice."
             ),
             todo="Look whether they are the same query; merge them, or give each its own id.",
@@ -80,8 +83,9 @@ def check_cells(subject: Subject) -> Iterator[Finding]:
         code="missing_cells",
         value=shares,
         why=(
-            f"{cells:,} scores of {len(shares)} model(s) are not measured, most of them of {worst} "
-            f"({percent(shares[worst])} of its rows): means over different rows do not compare, "
+            f"Not measured: {counted(cells, 'score')} of {counted(len(shares), 'model')}, most of "
+            f"{worst} ({percent(shares[worst])} of its rows). Means over different rows do not "
+            "compare, "
             "and a tool that reads them as 0 calls the model bad."
         ),
         todo=(

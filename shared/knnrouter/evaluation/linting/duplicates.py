@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from knnrouter.evaluation.near import NEAR, nearest_in
+from knnrouter.ingest.wording import counted
 from knnrouter.records import RecordSet
 from knnrouter.records.sets import group_by_text
 
@@ -29,9 +30,9 @@ def check_duplicates(subject: Subject) -> Iterator[Finding]:
             code="duplicate_queries",
             value=again,
             why=(
-                f"{again:,} row(s) repeat the text of an earlier row ({percent(again / len(group))}"
-                " of all): split at random, a test would ask what was learned by heart, and the "
-                "text votes several times."
+                f"The text of an earlier row stands on {counted(again, 'row')} "
+                f"({percent(again / len(group))} of all): split at random, a test would ask what "
+                "was learned by heart, and the text votes several times."
             ),
             todo=(
                 "Merge them with drop_duplicates(), or split with k_fold, which keeps them on one "
@@ -55,8 +56,8 @@ def _conflicts(records: RecordSet, group: np.ndarray) -> Iterator[Finding]:
             code="conflicting_duplicates",
             value=count,
             why=(
-                f"{count:,} text(s) stand there several times with different scores of the same "
-                "model: graders or answers vary, and so does what one score is worth; or two "
+                f"For {counted(count, 'text')} that the file repeats, a model has different "
+                "scores: graders or answers vary, and so does what one score is worth; or two "
                 "questions differ in a part that the file left out, such as a picture or options."
             ),
             todo=(
@@ -81,8 +82,8 @@ def _near(subject: Subject) -> Iterator[Finding]:
                 "and looks better than live traffic will."
             ),
             todo=(
-                "Name the rows that belong together in a column `group`, and split with k_fold; "
-                "where a template makes them alike, cut it from the prompts."
+                "Split with k_fold and near=embedder, or name the rows that belong together in a "
+                "column `group`; where a template makes them alike, cut it from the prompts."
             ),
         )
 

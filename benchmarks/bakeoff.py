@@ -15,7 +15,7 @@ time in one thread with the vectors ready-made; routing is of all that a round t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,7 +42,8 @@ def main() -> None:
     asked = options(__doc__, seeds=2, draws=300)
     bakes = []
     with threadpool_limits(1):
-        for collection in collections(asked):
+        for whole in collections(asked):
+            collection = replace(whole, sampled=50) if asked.quick else whole
             bakes.append(bake := Bake.of(collection, asked))
             header(collection.title, asked)
             table(*quality(bake))

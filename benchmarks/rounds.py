@@ -20,9 +20,6 @@ from recipes import Columns, Fitted, Queries, Recipe
 from knnrouter import RecordSet
 from knnrouter.evaluation import PERTURBATIONS, k_fold
 
-SAMPLE = 300
-"""How many queries are asked again in changed words."""
-
 T = TypeVar("T")
 
 
@@ -54,6 +51,9 @@ class Collection:
     pair: tuple[int, int] | None = None
     """The columns of a weak and a strong model, where these two are all there are."""
 
+    sampled: int = 300
+    """At most so many queries are asked again in changed words."""
+
     @property
     def sets(self) -> NDArray[np.str_] | None:
         """The task of each row, where each task counts alike; shape (n,)."""
@@ -73,7 +73,8 @@ class Collection:
     def sample(self) -> NDArray[np.int64]:
         """The rows of the queries that are asked again, ascending."""
         rows = len(self.tested.records)
-        return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, rows), replace=False))
+        count = min(self.sampled, rows)
+        return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
 
     @cached_property
     def changed(self) -> dict[str, list[Queries]]:

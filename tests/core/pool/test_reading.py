@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from knnrouter.errors import PoolError
 from knnrouter.pool import ModelPool, ModelSpec, Price, RouterSettings
-from knnrouter.pool.reading import POOL_FILE, validate_pool
-from knnrouter.yaml_files.nodes import read_yaml
+from knnrouter.pool.reading import validate_pool
 from knnrouter.yaml_files.secrets import names_secret
 
 POOLS = Path(__file__).parents[2] / "data" / "pools"
@@ -301,23 +300,6 @@ def test_any_text_is_a_pool_or_a_pool_error(text):
         assert all(said.startswith("pool.yaml") for said in error.problems)
     else:
         assert pool.models
-
-
-# Places
-
-
-def test_every_value_knows_its_place():
-    text = "a: 1\nb:\n  - x\n  - {c: on}\n"
-    document = read_yaml(text, source="x", kind=POOL_FILE)
-    assert document.data == {"a": 1, "b": ["x", {"c": True}]}
-    assert document.marks == {
-        ("a",): (1, 1),
-        ("b",): (2, 1),
-        ("b", 0): (3, 5),
-        ("b", 1): (4, 5),
-        ("b", 1, "c"): (4, 6),
-    }
-    assert document.written == {("a",): "1", ("b", 1, "c"): "on"}
 
 
 # Warnings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Box", "Spot", "pieces", "place"]
@@ -20,7 +20,7 @@ _FAR = 4.0
 _CROSSED = 3.0
 """What it costs to cross a piece of a line."""
 
-_NEAR = 6.0
+_NEAR = 14.0
 """What it costs to stand beside another point."""
 
 _PIECE = 4.0
@@ -105,14 +105,11 @@ def place(
     taken = list(hard)
     spots: list[Spot | None] = []
     for own, (point, size) in enumerate(zip(points, sizes, strict=True)):
-        others = [_around(each, gap) for place, each in enumerate(points) if place != own]
+        others = [_around(each, 2 * gap) for place, each in enumerate(points) if place != own]
         best: Spot | None = None
         least = math.inf
         for effort, spot in _candidates(point, size, gap):
-            covered = (spot.box, *spot.lead)
-            if not bounds.holds(spot.box) or any(
-                one.meets(box) for one in covered for box in taken
-            ):
+            if not bounds.holds(spot.box) or _meet((spot.box, *spot.lead), taken):
                 continue
             crossed, near = (sum(map(spot.box.meets, each)) for each in (soft, others))
             harm = effort + _CROSSED * crossed + _NEAR * near
@@ -133,11 +130,13 @@ def pieces(start: tuple[float, float], end: tuple[float, float]) -> tuple[Box, .
     """
     count = max(2, math.ceil(math.dist(start, end) / _PIECE) + 1)
     parts = (step / (count - 1) for step in range(count))
-    places = (
-        (start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1]))
-        for part in parts
-    )
+    right, up = end[0] - start[0], end[1] - start[1]
+    places = ((start[0] + part * right, start[1] + part * up) for part in parts)
     return tuple(_around(place, 0.8) for place in places)
+
+
+def _meet(some: Iterable[Box], others: Sequence[Box]) -> bool:
+    return any(one.meets(other) for one in some for other in others)
 
 
 def _around(point: tuple[float, float], reach: float) -> Box:

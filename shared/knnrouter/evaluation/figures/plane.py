@@ -41,14 +41,14 @@ def cost_quality(report: Report) -> Figure:
     Raises:
         MissingExtraError: The extra `plots` is not installed.
     """
-    known = [each for each in report.singles if math.isfinite(each.cost)]
+    known = [each for each in report.singles if math.isfinite(each.cost + each.quality)]
     if report.cost is None or not known:
         return qualities(report)
     figure, axes = sheet(4.1, left=0.5, bottom=1.14, top=0.34)
     zero = hull([each.cost for each in known], [each.quality for each in known])
     _scale(axes, list(_points(report)))
     _lines(axes, report, zero)
-    marked = list(_marks(axes, report, zero))
+    marked = [mark for mark in _marks(axes, report, zero) if np.isfinite(mark[1:3]).all()]
     _labels(axes, marked)
     axes.set_xlabel("cost per 1,000 queries, USD")
     heading(axes, "quality")
@@ -177,7 +177,7 @@ def _labels(axes: Axes, marked: Sequence[tuple[str, float, float, str]]) -> None
     """Write the names beside the points, where there is room; the table has them all."""
     scale = 72 / axes.figure.dpi
     points = [tuple(scale * axes.transData.transform((x, y))) for _, x, y, _ in marked]
-    names = labels([name for name, *_ in marked], 20)
+    names = labels([name for name, *_ in marked], 22)
     sizes = [(72 * width_of(name) + 2, LETTERS + 2) for name in names]
     frame = axes.bbox.frozen()
     edges = Box(*(scale * value for value in frame.extents))
@@ -226,6 +226,7 @@ def _pieces(axes: Axes, scale: float) -> Iterator[Box]:
     for line in axes.get_lines():
         if line.get_linestyle() == "None":
             continue
-        drawn_at = scale * axes.transData.transform(np.array(line.get_xydata()))
+        points = np.array(line.get_xydata())
+        drawn_at = scale * axes.transData.transform(points[np.isfinite(points).all(axis=1)])
         for start, end in itertools.pairwise(drawn_at):
             yield from pieces(tuple(start), tuple(end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,7 @@ def _ends(low: float, high: float, *, sign: bool = False) -> str:
 def _saved(report: Report) -> str:
     """What the best single model costs beside routing."""
     single, cost = report.best_single.cost, report.cost
-    if cost is None or not single > 0:
+    if cost is None or math.isnan(cost.estimate) or not single > 0:
         return "the best single model's cost is not known"
     change = cost.estimate / single - 1
     than = "less" if change < 0 else "more"

@@ -19,6 +19,9 @@ __all__ = ["page"]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may do with the page: show it, and ask nobody for anything."""
 
+_COLUMNS = 12
+"""With more models than these, their scores by task take the whole width."""
+
 
 def page(report: Report, *, title: str = "Does routing pay?", date: str | None = None) -> str:
     """A report as one HTML page. The same report gives the same page.
@@ -31,11 +34,13 @@ def page(report: Report, *, title: str = "Does routing pay?", date: str | None =
     Raises:
         MissingExtraError: The extra `plots` is not installed.
     """
+    by_task, wide = [tasks(report)], len(report.singles) > _COLUMNS
     parts = [
         answer(report, title=title, date=date),
         key_figures(report),
-        _stack(plane(report), tasks(report), by_similarity(report)),
+        _stack(plane(report), *([] if wide else by_task), by_similarity(report)),
         _stack(references(report), models(report), reliable(report), threshold(report)),
+        *(by_task if wide else []),
         worst_queries(report),
         all_measures(report),
         notes(report),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from knnrouter.evaluation import figures
-from knnrouter.evaluation.figures.amounts import decimal, percent, signed
+from knnrouter.evaluation.figures.amounts import UNKNOWN, decimal, percent, signed
 
 from .drawings import drawing
 from .elements import Markup, costs, fold, paragraph, spread, table, words
@@ -88,7 +89,7 @@ def _prices(report: Report) -> Markup:
         return Markup("")
     rows = [
         (
-            f"{each.cost_weight:,.4g}",
+            UNKNOWN if math.isnan(each.cost_weight) else f"{each.cost_weight:,.4g}",
             decimal(each.quality),
             costs(each.cost),
             decimal(each.regret, 4),
@@ -111,7 +112,7 @@ def _prices(report: Report) -> Markup:
 def references(report: Report) -> Markup:
     """What routing is compared with."""
     heading = "Routing beside its references"
-    found = [each for each in report.references if each.ahead.estimate == each.ahead.estimate]
+    found = [each for each in report.references if math.isfinite(each.ahead.estimate)]
     rows = [
         (
             each.name,
@@ -151,7 +152,7 @@ def tasks(report: Report) -> Markup:
             f"{task.n:,}",
             *(decimal(value) for value in (task.quality, task.single, task.oracle)),
             costs(task.cost),
-            *(decimal(task.scores.get(name, float("nan"))) for name in models),
+            *(decimal(task.scores.get(name, math.nan)) for name in models),
         )
         for task in report.tasks
     ]

@@ -40,8 +40,9 @@ def test_the_grid_is_fixed_and_rises():
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_promises_fail_no_more_often_than_stated(asked_of, confidence):
-    """300 calibrations on 300 queries; the goal is such that most settings fail it by little."""
-    goal = Quality(of_best=0.9, confidence=confidence)
+    """300 calibrations on 300 queries; from a weight of 20 on the goal fails, there by a hair."""
+    goal = Quality(of_best=0.9435, confidence=confidence)
+    assert -0.001 < truth_at(asked_of, 20.0, goal.of_best) < 0
     draws, level, runs = np.random.default_rng(0), 1 - confidence, 300
     broken = given = 0
     for seed in range(runs):
@@ -52,7 +53,8 @@ def test_promises_fail_no_more_often_than_stated(asked_of, confidence):
         given += 1
         broken += truth_at(asked_of, weight, goal.of_best) < 0
     assert broken <= level * runs + 2 * math.sqrt(level * (1 - level) * runs)
-    assert given > 0.9 * runs  # it is no use to refuse
+    assert broken > 0.2 * level * runs  # or the bound gives more away than it must
+    assert given > 0.9 * runs
 
 
 def test_with_many_queries_the_greatest_weight_that_holds_is_found(asked_of):

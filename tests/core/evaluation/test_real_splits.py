@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_near_duplicates_of_ulab_llmrouter():
-    records = read_records(DATA / "llmrouter" / "routing_train.json")
+    records = read_records(DATA / "llmrouter" / "routing_train.json").select(range(2500))
     vectors = query_vectors(records, StaticEmbedder())
     cosines = np.rint(vectors.astype(np.float64) @ vectors.T.astype(np.float64) * 1e6)
     one, other = np.nonzero(np.triu(cosines >= 950_000, k=1))
     assert near_pairs(vectors).tolist() == np.stack([one, other], axis=1).tolist()
-    assert len(one) > 50
+    assert len(one) > 10
     kin = kinship(records, near=vectors)
     assert (kin[one] == kin[other]).all()
     assert kin.max() + 1 >= len(records) - len(one)

@@ -95,7 +95,7 @@ def main() -> None:
         selected = tools[(response.metadata or {})["selector_result"].ind]
         print(f"{selected.metadata.name}: {response}")
 
-    result = selector.select([each.metadata for each in tools], "Is the parcel sent?")
+    result = selector.select([each.metadata for each in tools], "When does the parcel arrive?")
     print(result.reason.partition(" [")[0])
 
 

@@ -27,7 +27,7 @@ def test_a_dozen_questions_are_routed_for_real(knn, starter):
 
 def test_the_questions_differ(starter):
     decisions = starter.route_many(QUESTIONS)
-    assert len({decision.model for decision in decisions}) >= 4
+    assert len({decision.model for decision in decisions}) >= 3
     assert len({decision.neighbors[0].task for decision in decisions}) >= 6
 
 

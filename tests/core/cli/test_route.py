@@ -237,7 +237,7 @@ def test_explain_shows_the_models_the_margin_and_the_neighbors(knn, work):
     assert "It leads poet by 1.0000." in lines
     assert "  poet, with a cost_weight above 1000 (now 0)" in lines
     assert lines[-3].split() == ["cosine", "task", "id", "1", "2"]
-    assert lines[-2].split() == ["0.593", "code", "results-2", "100", "0"]
+    assert lines[-2].split() == ["0.594", "code", "results-2", "100", "0"]
     assert len(knn("explain", "Sort in C.", "--pool", "pool.yaml", "--neighbors", 1).out) < len(
         ran.out
     )

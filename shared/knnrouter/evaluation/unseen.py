@@ -103,6 +103,9 @@ def unseen_tasks(
         EvaluationWarning: Queries were left out, since one of the two was not measured.
     """
     chosen_embedder = embedders.resolve(embedder)
+    bare = _without_guard(pool)
+    lineup = Lineup.of(records, bare)
+    _check_bare(lineup.policy if policy is None else lineup.guarded(policy))
     splits = leave_one_task_out(records)
     vectors = query_vectors(records, chosen_embedder, progress=progress)
     known = replace(records, vectors=vectors, embedder=chosen_embedder.id)
@@ -112,17 +115,16 @@ def unseen_tasks(
             progress("task", done, len(splits))
         router = Router.fit(
             known.select(split.train),
-            pool=_without_guard(pool),
+            pool=bare,
             embedder=chosen_embedder,
             estimator=estimator,
             policy=policy,
             seed=seed,
         )
-        _check_bare(router.policy)
         parts.append(_tested(router, known, split))
     if progress is not None:
         progress("task", len(splits), len(splits))
-    return _measured(parts, best_on_average(Lineup.of(records, pool)))
+    return _measured(parts, best_on_average(lineup))
 
 
 def best_on_average(lineup: Lineup) -> str:
@@ -182,7 +184,9 @@ def _measured(parts: list[UnseenTasks], fallback: str) -> UnseenTasks:
         )
 
     def joined(name: str) -> NDArray[Any]:
-        return np.concatenate([np.asarray(getattr(part, name)) for part in parts])[kept]  # type: ignore[no-any-return]
+        values = [np.asarray(getattr(part, name)) for part in parts]
+        measured: NDArray[Any] = np.concatenate(values)[kept]
+        return measured
 
     return UnseenTasks(
         rows=joined("rows"),

@@ -144,14 +144,14 @@ class TestBudget:
             calibrate(bare, traffic.queries, Budget(usd_per_1000=1))
 
     def test_intervals_cover_what_will_be_spent(self, router):
-        """The true spending of the policy found, against 120 intervals at 90 %."""
-        inside, runs = 0, 120
+        """The true spending of the policy found, against 60 intervals at 90 %."""
+        inside, runs = 0, 60
         for seed in range(runs):
             part = records_of(120, 1000 + seed).queries
             found = calibrate(router, part, Budget(usd_per_1000=1.0), confidence=0.9, seed=seed)
             true = spent(router, EACH, found.policy)
             inside += not found.figures["usd_per_1000"].excludes(true)
-        assert 0.82 * runs <= inside <= 0.97 * runs
+        assert 0.8 * runs <= inside < runs
 
 
 def held_out_rows(router, traffic, found):
@@ -236,7 +236,7 @@ class TestShare:
             calibrate(off, traffic.queries, Share(model="large", at_most=0.3))
 
     def test_intervals_cover_the_true_share(self, router):
-        inside, runs = 0, 120
+        inside, runs = 0, 60
         for seed in range(runs):
             part = records_of(100, 2000 + seed).queries
             goal = Share(model="large", at_most=0.4)
@@ -244,7 +244,7 @@ class TestShare:
             decisions = router.route_many(EACH, policy=found.policy)
             true = np.mean([each.model == "large" for each in decisions])
             inside += not found.figures["share"].excludes(true)
-        assert 0.83 * runs <= inside <= 0.97 * runs
+        assert 0.8 * runs <= inside < runs
 
 
 class TestQuality:

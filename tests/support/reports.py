@@ -133,7 +133,7 @@ def hostile() -> Report:
 
 def many() -> Report:
     """More models and tasks than figures have room for."""
-    return reported(made(models=[f"provider/model-{number}" for number in range(40)], tasks=70))
+    return reported(made(models=[f"provider/model-{number}" for number in range(26)], tasks=35))
 
 
 def unknown() -> Report:

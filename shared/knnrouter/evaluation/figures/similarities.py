@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def regret_by_similarity(report: Report) -> Figure:
         EvaluationError: Similarities are not known.
         MissingExtraError: The extra `plots` is not installed.
     """
-    parts = report.by_similarity
+    parts = [each for each in report.by_similarity if math.isfinite(each.low)]
     if not parts:
         raise EvaluationError(
             "the report knows no similarities, which only a router tells; evaluate a router"

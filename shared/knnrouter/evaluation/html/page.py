@@ -34,13 +34,15 @@ def page(report: Report, *, title: str = "Does routing pay?", date: str | None =
     Raises:
         MissingExtraError: The extra `plots` is not installed.
     """
-    by_task, wide = [tasks(report)], len(report.singles) > _COLUMNS
+    wide = len(report.singles) > _COLUMNS
+    left = reliable if wide else tasks
+    right, below = ([], [tasks(report)]) if wide else ([reliable(report)], [])
     parts = [
         answer(report, title=title, date=date),
         key_figures(report),
-        _stack(plane(report), *([] if wide else by_task), by_similarity(report)),
-        _stack(references(report), models(report), reliable(report), threshold(report)),
-        *(by_task if wide else []),
+        _stack(plane(report), left(report), by_similarity(report)),
+        _stack(references(report), models(report), *right, threshold(report)),
+        *below,
         worst_queries(report),
         all_measures(report),
         notes(report),

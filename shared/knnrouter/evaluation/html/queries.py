@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from knnrouter.evaluation.figures.amounts import decimal
+from knnrouter.evaluation.figures.naming import short
 
 from .elements import Markup, fold, paragraph, span, table, told, words
 from .sections import section
@@ -25,6 +26,9 @@ _START = 110
 
 _TEXT = 2000
 """And so many afterwards."""
+
+_NAME = 40
+"""Of a name, so many letters; it stands in full where the query is opened."""
 
 _COLUMNS = 3
 """The best models of a query that have a column beside the chosen one, at most."""
@@ -51,12 +55,15 @@ def _common(queries: list[str]) -> int:
 
 
 def _query(found: WorstQuery, common: int) -> Markup:
-    text = " ".join(found.query[common:].split()) if found.query else f"{found.id}, text not kept"
+    text = f"{found.id}, text not kept"
+    if found.query:
+        text = " ".join(found.query[common:].split())
     start = text if len(text) <= _START else f"{text[:_START].rstrip()}…"
     start = f"…{start}" if found.query and common else start
+    chosen, best = told(short(found.model, _NAME)), told(_listed(found.best))
     outcome = Markup(
-        f"{told(found.model)} scored {decimal(found.score, 2)}, {told(_listed(found.best))} "
-        f"{decimal(found.best_score, 2)}{_task(found)}"
+        f"{chosen} scored {decimal(found.score, 2)}, {best} {decimal(found.best_score, 2)}"
+        f"{_task(found)}"
     )
     head = Markup(f"{told(start)} {span('outcome', outcome)}")
     return fold(head, Markup("".join(_evidence(found))))
@@ -64,11 +71,11 @@ def _query(found: WorstQuery, common: int) -> Markup:
 
 def _listed(names: tuple[str, ...]) -> str:
     rest = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return ", ".join(names[:2]) + rest
+    return ", ".join(short(name, _NAME) for name in names[:2]) + rest
 
 
 def _task(found: WorstQuery) -> str:
-    return f" · {told(found.task)}" if found.task else ""
+    return f" · {told(short(found.task, _NAME))}" if found.task else ""
 
 
 def _evidence(found: WorstQuery) -> Iterator[Markup]:

@@ -228,7 +228,7 @@ def reliable(report: Report) -> Markup:
 def by_similarity(report: Report) -> Markup:
     """Whether routing is worse where nothing similar was measured."""
     heading = "Regret by similarity"
-    if not report.by_similarity:
+    if not any(math.isfinite(each.low) for each in report.by_similarity):
         missing = "Similarities are not known: no router was evaluated."
         return section("similarity", heading, paragraph(missing, "about"))
     rows = [

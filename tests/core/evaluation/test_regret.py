@@ -218,6 +218,11 @@ class TestFirstChoice:
             )
             assert found.tolist() == [(2 if with_costs else 1) if with_means else 0]
 
+    def test_alike_in_nine_decimals(self):
+        assert first_choice([[0.5, 0.5 + 4e-10]], costs=[1.0, 2.0]).tolist() == [0]
+        assert first_choice([[0.5, 0.5 + 2e-9]], costs=[1.0, 2.0]).tolist() == [1]
+        assert first_choice([[0, 0]], means=[0.5, 0.5 + 4e-10], costs=[1.0, 2.0]).tolist() == [0]
+
     def test_bad_shapes(self):
         with pytest.raises(EvaluationError, match=r"utility has shape \(2,\), not \(n, m\)"):
             first_choice([0.1, 0.2])

@@ -39,7 +39,7 @@ ZERO_HINDSIGHT = "hull mixture, in hindsight"
 
 
 def main() -> None:
-    asked = options(__doc__, seeds=2, draws=300)
+    asked = options(__doc__, seeds=1, draws=300)
     bakes = []
     with threadpool_limits(1):
         for whole in collections(asked):

@@ -13,12 +13,13 @@ from functools import cached_property, partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from bench import Embedded, Floats
+from bench import Embedded, Floats, static_embedder
 from numpy.typing import NDArray
 from recipes import Columns, Fitted, Queries, Recipe
 
 from knnrouter import RecordSet
 from knnrouter.evaluation import PERTURBATIONS, k_fold
+from knnrouter.text import read_query
 
 T = TypeVar("T")
 
@@ -77,15 +78,13 @@ class Collection:
         return np.sort(np.random.default_rng(0).choice(rows, count, replace=False))
 
     @cached_property
-    def changed(self) -> dict[str, list[Queries]]:
-        """The sampled queries after each change, by its kind."""
-        records = self.tested.records.select(self.sample)
-        found: dict[str, list[Queries]] = {}
-        for change in PERTURBATIONS.values():
-            texts = tuple(change(query or "") for query in records.queries)
-            again = RecordSet(**(records.as_dict() | {"queries": texts}))
-            found.setdefault(change.kind, []).append(Queries.of(Embedded.of(again)))
-        return found
+    def changed(self) -> Queries:
+        """The sampled queries, as they are, and then after each change."""
+        given = self.queries.select(self.sample).texts
+        changed = (change(text) for change in PERTURBATIONS.values() for text in given)
+        texts = [*given, *changed]
+        read = [read_query(text).text for text in texts]
+        return Queries(texts=texts, vectors=static_embedder().embed(read))
 
     def rounds(self, seeds: Sequence[int]) -> Iterator[Round]:
         """With each seed, each row is tested once."""
@@ -188,12 +187,13 @@ def unchanged(collection: Collection, fitted: Fitted, rows: NDArray[np.int64]) -
     places = np.flatnonzero(np.isin(collection.sample, rows))
     if not len(places):
         return np.empty(0)
-    first = fitted.choose(collection.queries.select(collection.sample[places]))
-    kinds = [
-        np.mean([fitted.choose(each.select(places)) == first for each in changed], axis=0)
-        for changed in collection.changed.values()
-    ]
-    return np.asarray(np.mean(kinds, axis=0))
+    turns = 1 + len(PERTURBATIONS)
+    every = len(collection.sample) * np.arange(turns)[:, None] + places
+    chosen = fitted.choose(collection.changed.select(every.ravel())).reshape(every.shape)
+    stayed = chosen[1:] == chosen[0]
+    kinds = np.array([change.kind for change in PERTURBATIONS.values()])
+    by_kind = [stayed[kinds == kind].mean(axis=0) for kind in np.unique(kinds)]
+    return np.asarray(np.mean(by_kind, axis=0))
 
 
 def timed(do: Callable[[], T]) -> tuple[T, float]:

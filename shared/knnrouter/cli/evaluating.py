@@ -231,6 +231,8 @@ def report(
 def _evaluated(records: RecordSet, asked: _Asked) -> Report:
     tell_notes(records)
     pair = None if asked.pair is None else _pair(asked.pair)
+    if asked.near is not None and asked.folds is None:
+        raise typer.BadParameter("it says what makes a fold; give --folds", param_hint="--near")
     subject = _folded(records, asked) if asked.folds is not None else None
     with progress() as told:
         return evaluate(

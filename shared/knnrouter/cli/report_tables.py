@@ -90,4 +90,4 @@ def _per_thousand(cost: float) -> str:
 
 
 def _percent(part: float) -> str:
-    return output.number(100 * part, ".1f") + ("" if math.isnan(part) else " %")
+    return output.number(round(100 * part, 1) + 0.0, ".1f") + ("" if math.isnan(part) else " %")

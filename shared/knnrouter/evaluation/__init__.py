@@ -33,10 +33,10 @@ from .calibration import (
     task_correlations,
 )
 from .comparison import Comparison, compare
-from .coverage_risk import CoverageRisk, coverage_risk
+from .coverage_curves import CoverageRisk, coverage_risk
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
 from .evaluating import by_folds, evaluate
-from .guard import GuardReport, guard
+from .guarding import GuardReport, guard
 from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .linting import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in

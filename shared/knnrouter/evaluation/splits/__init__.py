@@ -10,7 +10,7 @@ from __future__ import annotations
 from .base import Split, TaskSplit
 from .by_task import few_shot, leave_one_task_out
 from .by_time import temporal
-from .kinship import Near, kinship
+from .kin import Near, kinship
 from .shuffled import draw, k_fold, random_split
 
 __all__ = [

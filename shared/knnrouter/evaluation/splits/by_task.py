@@ -16,7 +16,7 @@ from knnrouter.evaluation.near import NEAR
 from knnrouter.records import RecordSet
 
 from .base import Split, TaskSplit
-from .kinship import Near, kinship
+from .kin import Near, kinship
 
 __all__ = ["few_shot", "leave_one_task_out"]
 

@@ -14,7 +14,7 @@ from knnrouter.evaluation.near import NEAR
 from knnrouter.records import RecordSet
 
 from .base import Split
-from .kinship import Near, kinship
+from .kin import Near, kinship
 
 __all__ = ["temporal"]
 

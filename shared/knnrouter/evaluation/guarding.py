@@ -21,7 +21,7 @@ from knnrouter.records import RecordSet
 from knnrouter.vectors import Progress
 
 from .bootstrap import Interval
-from .coverage_risk import CoverageRisk
+from .coverage_curves import CoverageRisk
 from .unseen import UnseenTasks, unseen_tasks
 
 __all__ = ["GuardReport", "guard"]

@@ -34,7 +34,7 @@ class TestEval:
         ]
         assert rows[0].split()[:2] == ["routing", "0.7500"]
         assert any(row.startswith("best single model, chosen in training  ") for row in rows)
-        assert any(row.split() == ["poet", "0.7500", "1.0000", "50.0", "%"] for row in rows)
+        assert any(row.split() == ["poet", "0.5000", "1.0000", "50.0", "%"] for row in rows)
         assert any(row.split() == ["code", "2", "1.0000", "1.0000", "1.0000"] for row in rows)
 
     def test_json_is_the_report(self, knn, more):

@@ -210,6 +210,8 @@ def compare(
     ]
     costs = [np.array([each.costs[each.model] for each in found]) for found in sides]
     drawing = Drawing(draws=draws, confidence=confidence, seed=seed)
+    if progress is not None:
+        progress("route", 2 * len(texts), 2 * len(texts))
     both = ~np.isnan(scores[0] - scores[1])
     moved = np.array([one.model != two.model for one, two in zip(*sides, strict=True)])
     pairs = Counter((one.model, two.model) for one, two in zip(*sides, strict=True))

@@ -9,6 +9,7 @@ import pytest
 
 from knnrouter import Router, read_records
 from knnrouter.assertions import engine, rates  # noqa: F401  # inner runs find numpy imported
+from knnrouter.estimators import KNN
 
 RESULTS = """\
 query,task,coder,poet,coder|cost,poet|cost
@@ -35,7 +36,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
     (folder / "results.csv").write_text(RESULTS, encoding="utf-8")
     (folder / "pool.yaml").write_text(POOL, encoding="utf-8")
-    Router.fit(read_records(folder / "results.csv")).save(folder / "router")
+    records = read_records(folder / "results.csv")
+    Router.fit(records, estimator=KNN(k=1)).save(folder / "router")
     return folder
 
 

@@ -9,6 +9,7 @@ from knnrouter import RecordSet, Router, read_records
 from knnrouter.assertions.engine import Bench, router_of
 from knnrouter.assertions.reading import read_tests
 from knnrouter.assertions.wording import titles
+from knnrouter.embedders import FunctionEmbedder
 from knnrouter.errors import (
     EmptyPoolError,
     MissingRouterError,
@@ -16,6 +17,8 @@ from knnrouter.errors import (
     RecordsError,
     RoutingTestsError,
 )
+from knnrouter.estimators import KNN
+from knnrouter.evaluation.perturbations import PERTURBATIONS
 
 
 @pytest.fixture
@@ -179,26 +182,67 @@ class TestRates:
         test = "{prompt: Sort a list in C., cost_per_1000: {at_most: 2, expected: true}}"
         assert run(test).summary == "expected cost $2 per 1,000 prompts, mean of 1"
 
-    def test_flips(self, run):
-        test = (
-            "{prompts: ['Is this clause enforceable?', Write a limerick on std::sort.], "
-            "flip_rate: {below: 0.05, perturbations: [typos, case]}}"
-        )
-        outcome = run(test)
+
+class TestFlips:
+    @pytest.fixture
+    def flips(self, write):
+        """Runs a test on a router that sends to the coder what `is_coder`, else to the poet."""
+
+        def flips(test, is_coder, *, head="version: 1"):
+            rows = [
+                {"query": "code", "coder": 1, "poet": 0},
+                {"query": "verse", "coder": 0, "poet": 1},
+            ]
+
+            def embed(texts):
+                return [[1, 0] if one == "code" or is_coder(one) else [0, 1] for one in texts]
+
+            embedder = FunctionEmbedder(embed, dim=2, id="halves")
+            router = Router.fit(RecordSet.from_rows(rows), embedder=embedder, estimator=KNN(k=1))
+            file = read_tests(write(f"tests:\n  - {test}\n", head=head))
+            return Bench(file=file, router=router).run(0)
+
+        return flips
+
+    TEST = (
+        "{prompts: [Tell me., Go on.], flip_rate: {below: 0.1, perturbations: [case, outer_space]}}"
+    )
+
+    def test_the_rate_is_the_mean_over_kinds(self, flips):
+        outcome = flips(self.TEST, str.isupper)
         assert not outcome.passed
-        # of typos 1 in 6 flips, of case none: the mean over the two kinds is 1/12
+        # one of three changes of case flips both prompts, the outer space neither: (1/3 + 0) / 2
         assert outcome.summary == (
-            "0.08333 of the decisions changed, the mean over kinds of changes: 1 of 12; "
-            "wanted below 0.05"
+            "0.1667 of the decisions changed, the mean over kinds of changes: 2 of 8; "
+            "wanted below 0.1"
         )
         assert [line.split() for line in outcome.details[1:4]] == [
             ["kind", "flip", "rate"],
-            ["typos", "0.1667"],
-            ["case", "0"],
+            ["case", "0.3333"],
+            ["whitespace", "0"],
         ]
-        assert 'poet -> coder  dropped_letters  "Wrie a limerick on std::sort."' in outcome.details
-        steady = run("{prompt: Sort an array in C., flip_rate: {at_most: 0, perturbations: case}}")
-        assert steady.passed
+        assert outcome.details[4:] == (
+            "",
+            'poet -> coder  upper  "TELL ME."',
+            'poet -> coder  upper  "GO ON."',
+        )
+
+    def test_none(self, flips):
+        outcome = flips(self.TEST, lambda text: "." not in text)
+        assert outcome.passed
+        assert outcome.details == ("", "kind        flip rate", "case        0", "whitespace  0")
+
+    def test_the_policy_of_the_file_holds(self, flips):
+        head = "policy: threshold:strong=coder,weak=poet,threshold=0"
+        assert flips(self.TEST, str.isupper, head=head).passed
+
+    def test_the_seed_says_where_typos_fall(self, flips):
+        text, dropped = "alphabet kitchen garden", PERTURBATIONS["dropped_letters"]
+        for seed in range(4):
+            rate = f"{{at_most: 0, perturbations: dropped_letters, seed: {seed}}}"
+            outcome = flips(f"{{prompt: {text}, flip_rate: {rate}}}", lambda one: "garden" in one)
+            assert outcome.passed == ("garden" in dropped(text, seed=seed))
+        assert len({"garden" in dropped(text, seed=seed) for seed in range(4)}) == 2
 
 
 class TestNotMeasured:

@@ -63,6 +63,10 @@ FILES = {
 }
 """What is found in each file that can be read, whatever the embedder; MMLU as one folder."""
 
+LARGE = ("routellm/mmlu", "llmrouter/routing_train.json", "mmlu_test.json")
+SMALL = [name for name in FILES if not name.endswith(LARGE)]
+"""Files in which all cosines are soon computed."""
+
 OF_VECTORS = {"near_duplicate_queries", "no_locality"}
 """What depends on the embedder."""
 
@@ -299,7 +303,7 @@ def test_leaks_between_train_and_test_of_routerdc(task, findings, embedder):
         assert value == {"rows": count, "share": pytest.approx(count / len(test))}
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "routellm/mmlu"])
+@pytest.mark.parametrize("name", SMALL)
 def test_near_twins_and_locality(name, findings, embedder):
     """Near twins are counted, and the agreement of the ten nearest is summed up, row by row."""
     texts = list(records(name).queries)

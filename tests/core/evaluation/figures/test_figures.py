@@ -1,6 +1,7 @@
 """Figures show the report's own numbers, and nothing covers anything else."""
 
 import contextlib
+import functools
 import re
 import subprocess
 import sys
@@ -181,10 +182,10 @@ class TestNumbers:
         assert len(figure.axes[0].get_yticks()) == 5
 
 
-@pytest.fixture(scope="module", params=REPORTS)
-def measured(request):
+@functools.cache
+def measurements(name):
     """Each figure of a report: its size, its texts, and their boxes, shape (texts, 4)."""
-    report, found = REPORTS[request.param](), []
+    report, found = REPORTS[name](), []
     for draw in EVERY:
         with contextlib.suppress(EvaluationError):
             figure = draw(report)
@@ -192,6 +193,11 @@ def measured(request):
             boxes = np.array([box.extents for _, box in shown])
             found.append((figure.bbox.size, [text for text, _ in shown], boxes))
     return found
+
+
+@pytest.fixture(params=REPORTS)
+def measured(request):
+    return measurements(request.param)
 
 
 class TestSpace:

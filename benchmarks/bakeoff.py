@@ -28,9 +28,15 @@ from rounds import Collection, Ran, complete, run
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from knnrouter import evaluation, read_records
-from knnrouter.evaluation import Interval, bootstrap, paired_bootstrap
-from knnrouter.evaluation.hull import Hull, aiq, hull
-from knnrouter.evaluation.ties import first_choice
+from knnrouter.evaluation import (
+    Hull,
+    Interval,
+    aiq,
+    bootstrap,
+    first_choice,
+    hull,
+    paired_bootstrap,
+)
 
 TASKS = "best model of each task, in hindsight"
 QUERIES = "best model of each query, in hindsight"

@@ -32,7 +32,7 @@ def chosen(policy, *scores, **more):
 @pytest.mark.parametrize(
     ("scores", "ranking", "code"),
     [
-        ((0.6, 0.7, 0.8), ("c", "b", "a"), "reserved"),  # leads by 0.1, in floats by a bit less
+        ((0.6, 0.8, 0.9), ("c", "b", "a"), "reserved"),  # leads by 0.1, in floats by a bit less
         ((0.6, 0.7, 0.79), ("b", "a", "c"), "best_score"),
         ((0.9, 0.7, 0.8), ("a", "b", "c"), "best_score"),
         ((0.6, NAN, 0.8), ("c", "a", "b"), "reserved"),

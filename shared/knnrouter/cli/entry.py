@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, TextIO
 
 import typer
@@ -30,13 +31,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COMMANDS = (
-    *(demo, build, route, explain, validate, inspect, formats),
-    *(lint, calibrate, report, compare),
-)
-for _command in _COMMANDS:
-    app.command()(with_exit_codes(_command))
-app.command(name="eval")(with_exit_codes(evaluation))  # a function of this name would hide Python's
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "build": build,
+    "route": route,
+    "explain": explain,
+    "validate": validate,
+    "inspect": inspect,
+    "formats": formats,
+    "eval": evaluation,  # a function called eval would hide Python's
+    "lint": lint,
+    "calibrate": calibrate,
+    "report": report,
+    "compare": compare,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(name=_name)(with_exit_codes(_command))
 
 
 def _show_version(asked: bool) -> None:

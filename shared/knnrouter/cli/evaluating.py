@@ -189,9 +189,10 @@ def report(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what `eval` finds as one page with charts, which needs no network.
+    """Write what `eval` finds as a page with charts.
 
-    It needs the extra `plots`. A page that is there already is replaced as a whole, or left.
+    The page needs no network, and writing it the extra `plots`. One that is there already is
+    replaced as a whole, or left.
     """
     asked = _Asked(
         router=router,

@@ -18,9 +18,11 @@ import knnrouter
 import langchain_llmrouter
 import llamaindex_llmrouter
 from knnrouter import embedders, errors, estimators, evaluation, policies, text
-from knnrouter.assertions import plugin, schema
+from knnrouter.assertions import limits, plugin, schema
 from knnrouter.assertions.outcome import Outcome
 from knnrouter.decision import Decision, Neighbor
+from knnrouter.evaluation import figures
+from knnrouter.evaluation.html import page
 from knnrouter.explain import Explanation, Flip
 from knnrouter.policies import specs
 from knnrouter.pool import KNOWN_CAPABILITIES, ModelPool, ModelSpec, RouterSettings
@@ -105,7 +107,7 @@ def decision():
 
 PARTS = [
     *(schema.RoutingTests, schema.SharedPrompt, schema.RoutingTest, schema.When),
-    *(schema.RouteOptions, schema.Limits, schema.Share, schema.FlipRate, schema.Cost),
+    *(schema.RouteOptions, limits.Limits, limits.Share, limits.FlipRate, limits.Cost),
 ]
 """What a routing_tests.yaml is made of."""
 
@@ -153,6 +155,7 @@ REFERENCE = {
         "capabilities": set(KNOWN_CAPABILITIES),
     },
     "evaluation": {"evaluation": set(evaluation.__all__)},
+    "report-figures": {"figures": set(figures.__all__), "page": {"page", *arguments(page)}},
     "assertions": {
         "keys": set().union(*(part.model_fields for part in PARTS)),
         "outcome": names(Outcome) | {"Outcome", "Bench", "RoutingTestsError"},

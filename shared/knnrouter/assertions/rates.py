@@ -10,8 +10,8 @@ from statistics import fmean, stdev
 import numpy as np
 
 from knnrouter.assertions.asking import Asked
+from knnrouter.assertions.limits import Cost, FlipRate, Limits, Quality, Share
 from knnrouter.assertions.outcome import Outcome
-from knnrouter.assertions.schema import Cost, FlipRate, Limits, Quality, Share
 from knnrouter.assertions.wording import more, quoted, table
 from knnrouter.decision import Decision
 from knnrouter.errors import RoutingTestsError

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    GetPydanticSchema,
-    StrictBool,
-    StrictStr,
-    model_validator,
-)
+from pydantic import AfterValidator, StrictStr, model_validator
 
-from knnrouter.errors import KnnRouterError, RoutingTestsError
-from knnrouter.yaml_files import FileModel, Name, Names, Problem, ProblemsFoundError, Words
+from knnrouter.assertions.fields import NameOrNames, Part, PromptText, PromptTexts, SomeNames, some
+from knnrouter.assertions.limits import Cost, FlipRate, Quality, Share
+from knnrouter.yaml_files import FileModel, Name, Problem, ProblemsFoundError, Words
 
 __all__ = [
     "KINDS",
     "SOURCES",
-    "Cost",
-    "FlipRate",
-    "Limits",
-    "Quality",
     "RouteOptions",
     "RoutingTest",
     "RoutingTests",
-    "Share",
     "SharedPrompt",
     "When",
     "key_problems",
@@ -42,131 +29,7 @@ SOURCES = ("prompt", "prompts", "file")
 """The keys that say which prompts are routed; a test has one, or routes the shared prompts."""
 
 
-class _Part(FileModel, frozen=True):
-    refusal: ClassVar[type[KnnRouterError]] = RoutingTestsError
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _some(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ProblemsFoundError([Problem((), "nothing is listed; name at least one")])
-    return values
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("text is wanted that is not empty")
-    return text
-
-
-_SomeNames: TypeAlias = Annotated[Names, BeforeValidator(_listed), AfterValidator(_some)]
-"""A name, or a list with at least one."""
-_Prompt: TypeAlias = Annotated[StrictStr, AfterValidator(_not_blank)]
-_Prompts: TypeAlias = Annotated[
-    Sequence[str],
-    GetPydanticSchema(lambda _source, handler: handler(tuple[_Prompt, ...])),
-    AfterValidator(_some),
-]
-_Bound: TypeAlias = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-
-
-class Limits(_Part, frozen=True):
-    """Where a figure must lie; with several limits, all must hold.
-
-    Raises:
-        RoutingTestsError: No limit is stated, or one is out of range; the message names all.
-
-    Example:
-        >>> Limits(at_least=0.5, below=0.9).broken_by(0.9)
-        ('below 0.9',)
-    """
-
-    largest: ClassVar[float] = 1.0
-    """The largest value that the figure can have."""
-
-    at_least: _Bound | None = None
-    """The figure is this or more."""
-    above: _Bound | None = None
-    """The figure is more than this."""
-    at_most: _Bound | None = None
-    """The figure is this or less."""
-    below: _Bound | None = None
-    """The figure is less than this."""
-
-    @model_validator(mode="after")
-    def _possible(self) -> Limits:
-        stated = self._stated()
-        problems = [
-            Problem((key,), f"a number up to {self.largest:g} is wanted, not {value:g}")
-            for key, value in stated.items()
-            if value > self.largest
-        ]
-        if not stated:
-            problems.append(
-                Problem((), f"there is no limit; state {', '.join(Limits.model_fields)}")
-            )
-        if problems:
-            raise ProblemsFoundError(problems)
-        return self
-
-    def _stated(self) -> dict[str, float]:
-        values = {key: getattr(self, key) for key in Limits.model_fields}
-        return {key: value for key, value in values.items() if value is not None}
-
-    def broken_by(self, value: float) -> tuple[str, ...]:
-        """The limits that a figure breaks, as text.
-
-        A figure is on a limit where it differs from it by rounding alone.
-        """
-        return tuple(
-            f"{key} {limit:g}"
-            for key, limit in self._stated().items()
-            if not _holds(key, value, limit)
-        )
-
-    def __str__(self) -> str:
-        return ", ".join(f"{key} {limit:g}" for key, limit in self._stated().items())
-
-
-def _holds(key: str, value: float, limit: float) -> bool:
-    if math.isclose(value, limit, rel_tol=1e-6, abs_tol=1e-9):
-        return key in ("at_least", "at_most")
-    return value > limit if key in ("at_least", "above") else value < limit
-
-
-class Quality(Limits, frozen=True):
-    """The mean measured score of the chosen models."""
-
-
-class Cost(Limits, frozen=True):
-    """USD per 1,000 queries."""
-
-    largest: ClassVar[float] = math.inf
-
-    expected: StrictBool = False
-    """Whether the costs are those that the router expects, not those measured in the file."""
-
-
-class Share(Limits, frozen=True):
-    """The part of the prompts that goes to a model."""
-
-    model: Name
-    """The model."""
-
-
-class FlipRate(Limits, frozen=True):
-    """The share of decisions that change when prompts are put in slightly other words."""
-
-    perturbations: _SomeNames | None = None
-    """Names of changes, or of kinds of them; None: all."""
-    seed: Annotated[int, Field(strict=True, ge=0)] = 0
-    """Where typos fall."""
-
-
-class When(_Part, frozen=True):
+class When(Part, frozen=True):
     """Which of the prompts are routed: those with this tag, of this task, or both."""
 
     tag: Name | None = None
@@ -181,25 +44,25 @@ class When(_Part, frozen=True):
         return self
 
 
-class RouteOptions(_Part, frozen=True):
+class RouteOptions(Part, frozen=True):
     """What the application gives to `Router.route` beside the prompt."""
 
-    allow: _SomeNames | None = None
+    allow: SomeNames | None = None
     """The models that may answer; None: all that are enabled."""
-    require: Annotated[Names, BeforeValidator(_listed)] = ()
+    require: NameOrNames = ()
     """Capabilities that the model must have."""
-    tags: Annotated[Names, BeforeValidator(_listed)] = ()
+    tags: NameOrNames = ()
     """Tags that the model must have in the pool."""
 
 
-class SharedPrompt(_Part, frozen=True):
+class SharedPrompt(Part, frozen=True):
     """A prompt, or the prompts of a file, that any test may route."""
 
-    prompt: _Prompt | None = None
+    prompt: PromptText | None = None
     """The text."""
     file: Name | None = None
     """A file of outcomes, whose queries are the prompts; relative to the folder of this file."""
-    tags: Annotated[Names, BeforeValidator(_listed)] = ()
+    tags: NameOrNames = ()
     """What kind of prompt it is, in your own words."""
 
     @model_validator(mode="after")
@@ -209,7 +72,7 @@ class SharedPrompt(_Part, frozen=True):
         return self
 
 
-class RoutingTest(_Part, frozen=True):
+class RoutingTest(Part, frozen=True):
     """One assertion on where some prompts go.
 
     Raises:
@@ -232,9 +95,9 @@ class RoutingTest(_Part, frozen=True):
 
     name: Name | None = None
     """What to call it; None: it is called by what it says."""
-    prompt: _Prompt | None = None
+    prompt: PromptText | None = None
     """The text to route."""
-    prompts: _Prompts | None = None
+    prompts: PromptTexts | None = None
     """The texts to route."""
     file: Name | None = None
     """A file of outcomes, whose queries are routed; relative to the folder of this file."""
@@ -242,9 +105,9 @@ class RoutingTest(_Part, frozen=True):
     """Which of the prompts; None: all."""
     route: RouteOptions = RouteOptions()
     """What they are routed with."""
-    one_of: _SomeNames | None = None
+    one_of: SomeNames | None = None
     """Each prompt goes to one of these models."""
-    never: _SomeNames | None = None
+    never: SomeNames | None = None
     """No prompt goes to any of these models."""
     share: Share | None = None
     """How many of the prompts go to a model."""
@@ -312,7 +175,7 @@ def _without_file(keys: Mapping[str, Any], sources: Collection[str]) -> Iterator
             )
 
 
-class RoutingTests(_Part, frozen=True):
+class RoutingTests(Part, frozen=True):
     """A whole routing_tests.yaml."""
 
     nested: ClassVar[dict[str, type[FileModel]]] = {"prompts": SharedPrompt, "tests": RoutingTest}
@@ -333,5 +196,5 @@ class RoutingTests(_Part, frozen=True):
     """How to choose, instead of the pool's policy."""
     prompts: tuple[SharedPrompt, ...] = ()
     """Prompts that any test may route."""
-    tests: Annotated[tuple[RoutingTest, ...], AfterValidator(_some)]
+    tests: Annotated[tuple[RoutingTest, ...], AfterValidator(some)]
     """The tests, in the order of the file."""

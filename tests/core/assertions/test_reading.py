@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from knnrouter.assertions.limits import Cost, FlipRate, Limits, Quality, Share
 from knnrouter.assertions.reading import read_tests, read_tests_text
 from knnrouter.assertions.schema import (
-    Cost,
-    FlipRate,
-    Limits,
-    Quality,
     RouteOptions,
     RoutingTest,
     RoutingTests,
-    Share,
     SharedPrompt,
     When,
 )

@@ -69,8 +69,13 @@ def test_a_template_that_stays(found):
 def test_a_template_of_a_task_is_one(found):
     made = clean_rows(240)
     for row in made:
-        row["query"] = f"Task of {row['task']}: {row['query']}"
-    assert found(RecordSet.from_rows(made))["shared_boilerplate"].value["prompts"] == 1.0
+        row["query"] = f"{row['task']}: {row['query']}"
+    value = found(RecordSet.from_rows(made))["shared_boilerplate"].value
+    characters = sum(len(row["query"]) for row in made)
+    assert value["prompts"] == 1.0
+    assert value["characters"] == pytest.approx(
+        sum(len(f"{row['task']}: ") for row in made) / characters
+    )
 
 
 def test_a_template_of_few_prompts_is_no_finding(found):
@@ -91,3 +96,11 @@ def test_prompts_that_are_nothing_but_a_template():
     texts = ["the same words"] * 20
     assert shared_lengths(texts, [None] * 20).tolist() == [14] * 20
     assert shared_lengths([], []).tolist() == []
+
+
+@pytest.mark.parametrize(("with_it", "length"), [(36, len("Question: ")), (35, 0)])
+def test_nine_in_ten_have_a_template(with_it, length):
+    texts = [row["query"] for row in clean_rows(40)]
+    texts[:with_it] = [f"Question: {text}" for text in texts[:with_it]]
+    found = shared_lengths(texts, [None] * 40).tolist()
+    assert found == [length] * with_it + [0] * (40 - with_it)

@@ -23,7 +23,7 @@ from knnrouter.router import Router
 from knnrouter.vectors import Progress, query_vectors
 
 from .arrays import Floats
-from .coverage_risk import CoverageRisk, coverage_risk
+from .coverage_curves import CoverageRisk, coverage_risk
 from .splits import TaskSplit, leave_one_task_out
 
 __all__ = ["UnseenTasks", "best_on_average", "unseen_tasks"]

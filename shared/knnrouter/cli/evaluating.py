@@ -128,10 +128,11 @@ def evaluation(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether routing pays on measured queries, against the best single model.
+    """Say whether routing pays on measured queries.
 
-    Rows that the router was built from are left out. With --folds no router is needed: FILE teaches
-    and tests. The verdict is the first line, and no finding: the exit code is 0 whatever it is.
+    It is compared with the best single model. Rows that the router was built from are left out.
+    With --folds no router is needed: FILE teaches and tests. The verdict is the first line, and no
+    finding: the exit code is 0 whatever it is.
     """
     asked = _Asked(
         router=router,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from knnrouter import RecordSet, Router, evaluation
+from knnrouter import RecordSet, Router
 from knnrouter.ingest.formats import Source
 from knnrouter.ingest.queries import read_queries
 
@@ -27,6 +27,9 @@ from .reading import (
     tell_notes,
 )
 from .routers import chosen_router
+
+if TYPE_CHECKING:
+    from knnrouter import evaluation
 
 __all__ = ["calibrate"]
 
@@ -95,6 +98,8 @@ def calibrate(
     it does is told of the rest, which had no part in the choice. --quality needs benchmark results
     that the router did not learn from, and promises at the confidence or refuses.
     """
+    from knnrouter import evaluation  # whose measures no other command waits for
+
     goal = _goal(budget, share, quality, confidence)
     answerer = chosen_router(pool, router, embedder)
     with progress() as told:
@@ -127,6 +132,8 @@ def calibrate(
 def _goal(
     budget: float | None, share: str | None, quality: float | None, confidence: float
 ) -> evaluation.Budget | evaluation.Share | evaluation.Quality:
+    from knnrouter import evaluation
+
     given = [goal for goal in (budget, share, quality) if goal is not None]
     if len(given) != 1:
         raise typer.BadParameter(

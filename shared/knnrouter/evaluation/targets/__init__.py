@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .calibrate import calibrate
+from .calibrating import calibrate
 from .goals import Budget, Goal, Quality, Share
 from .result import Calibration
 from .shares import win_rate_threshold

@@ -99,9 +99,8 @@ def check_leakage(subject: Subject) -> Iterator[Finding]:
         yield _leak("leaked_queries", exact, len(other), "have their very text in the first file")
     if not len(subject.placed) or not _comparable(subject.records, other):
         return
-    left = [row for row, query in enumerate(other.queries) if query is not None and not exact[row]]
-    rows = other if other.vectors is not None else other.select(left)
-    asked = vectors_of(rows, subject.embedder)
+    left = [query for query in other.queries if query is not None and query not in known]
+    asked = vectors_of(left, subject.embedder) if other.vectors is None else other.vectors
     if not len(asked):
         return
     near = nearest_in(asked, subject.vectors).similarities >= NEAR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,7 +64,8 @@ class Subject:
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
         """Unit rows of `placed`, shape (p, d)."""
-        return vectors_of(self.records, self.embedder)
+        known = self.records.vectors
+        return vectors_of(self.texts, self.embedder) if known is None else known
 
     @cached_property
     def text_group(self) -> NDArray[np.int64]:
@@ -83,11 +85,14 @@ class Subject:
         return np.asarray(self.text_group[self.neighbors.rows] != own)
 
 
-def vectors_of(records: RecordSet, embedder: Embedder) -> NDArray[np.float32]:
-    """Unit rows of the records' own vectors, else of those rows that keep their text; (p, d)."""
-    if records.vectors is not None:
-        return records.vectors
-    kept = np.array([query is not None for query in records.queries], dtype=bool)
-    if not kept.any():
+def vectors_of(texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
+    """Unit rows of the routing texts, shape (n, d)."""
+    if not texts:
         return np.empty((0, embedder.dim), dtype=np.float32)
-    return query_vectors(records.select(kept), embedder)
+    bare = RecordSet(
+        ids=tuple(map(str, range(len(texts)))),
+        queries=tuple(texts),
+        models=("none",),
+        scores=np.zeros((len(texts), 1), dtype=np.float32),
+    )
+    return query_vectors(bare, embedder)

@@ -50,8 +50,9 @@ def unexplained(train, test):
     )
 
 
-def test_what_the_others_do_not_explain(found):
-    train, test = map(without_tasks, pair(0.5))
+@pytest.mark.parametrize("drop", [0.0, 0.4])
+def test_what_the_others_do_not_explain(drop, found):
+    train, test = map(without_tasks, pair(0.5, drop=drop))
     own = [part.scores[:, 2].astype(float) for part in (train, test)]
     others = [part.scores[:, :2].astype(float).mean(axis=1) for part in (train, test)]
     figures = unexplained(*zip(map(np.mean, own), map(np.mean, others), strict=True))

@@ -87,3 +87,11 @@ def test_all_rows_leaked(found):
     findings = found(records(), records())
     assert findings["leaked_queries"].value == {"rows": 240, "share": 1.0}
     assert "near_leaked_queries" not in findings
+
+
+def test_leaks_are_found_where_the_other_rows_were_not_measured(found):
+    train, test = records(), records(*first(1), seed=7)
+    scores = np.full(test.scores.shape, np.nan)
+    scores[-1] = 0.5  # the row that leaks; on all others no model was measured
+    bare = RecordSet(**test.as_dict() | {"scores": scores})
+    assert set(found(train, bare)) == {"leaked_queries"}

@@ -160,3 +160,16 @@ def test_a_single_model_is_compared_with_itself(found):
         for part in (train, test)
     ]  # fmt: skip
     assert set(found(*only)) == {"one_model", "inflated_train_scores"}
+
+
+def test_a_weak_model_that_loses_the_same_points_was_not_trained_on_the_file(found):
+    train, test = map(without_tasks, pair())
+    levels = np.array([0.75, 0.75, 0.3])
+    parts = [
+        RecordSet(**part.as_dict() | {"scores": levels - lost + 0.2 * (part.scores - 0.5)})
+        for part, lost in ((train, 0.0), (test, 0.2))
+    ]
+    assert parts[0].scores[:, 2].mean() - parts[1].scores[:, 2].mean() == pytest.approx(
+        0.2, abs=0.02
+    )
+    assert "inflated_train_scores" not in found(*parts)

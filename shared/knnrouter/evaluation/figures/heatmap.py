@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from knnrouter.evaluation.report import Report, TaskFigures
 
-__all__ = ["task_heatmap"]
+__all__ = ["LARGEST", "task_heatmap"]
+
+LARGEST = 30
+"""So many tasks are drawn, unless asked otherwise."""
 
 _COLUMN = 0.31
 """Inches."""
@@ -30,7 +33,7 @@ _DEEPEST = 0.6
 
 
 @drawn
-def task_heatmap(report: Report, *, most: int = 30) -> Figure:
+def task_heatmap(report: Report, *, most: int = LARGEST) -> Figure:
     """Mean scores by task: routing, each model alone, and the best model of each query.
 
     Colors say how much better or worse than the best single model; a frame shows the model that

@@ -80,7 +80,7 @@ def table(
     body = "".join(_row(row, kinds) for row in rows)
     return Markup(
         f'<div class="scrolls {name}" role="region" tabindex="0" aria-label="{words(caption)}">'
-        f"<table><caption>{words(caption)}</caption><thead><tr>{top}</tr></thead>"
+        f"<table><caption><span>{words(caption)}</span></caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

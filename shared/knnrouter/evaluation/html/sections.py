@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from knnrouter.evaluation import figures
 from knnrouter.evaluation.figures.amounts import UNKNOWN, decimal, percent, signed
+from knnrouter.evaluation.figures.heatmap import LARGEST
 
 from .drawings import drawing
 from .elements import Markup, costs, fold, paragraph, spread, table, words
@@ -27,6 +28,18 @@ __all__ = [
     "tasks",
     "threshold",
 ]
+
+
+_COST = "cost per 1,000"
+"""Heads the last column of a table, which goes where costs are not known."""
+
+
+def _priced(
+    report: Report, caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Markup:
+    """A table with costs in its last column, or without it where they are not known."""
+    last = len(heads) - (report.cost is None)
+    return table(caption, heads[:last], [row[:last] for row in rows])
 
 
 def section(name: str, heading: str, *content: Markup) -> Markup:
@@ -61,13 +74,11 @@ def plane(report: Report) -> Markup:
     """Quality by cost."""
     best = report.best_single
     rows = [
-        (each.name, decimal(each.quality), costs(each.cost), percent(each.share))
+        (each.name, decimal(each.quality), percent(each.share), costs(each.cost))
         for each in report.singles
     ]
-    numbers = fold(
-        "Numbers",
-        table("Models alone", ("model", "quality", "cost per 1,000", "share of queries"), rows),
-    )
+    heads = ("model", "quality", "share of queries", _COST)
+    numbers = fold("Numbers", _priced(report, "Models alone", heads, rows))
     about = f"Routing has a quality of {spread(report.quality)}"
     if report.cost is None:
         heading, caption = "Quality", "Costs are not known, so qualities stand alone."
@@ -89,7 +100,7 @@ def _prices(report: Report) -> Markup:
         return Markup("")
     rows = [
         (
-            UNKNOWN if math.isnan(each.cost_weight) else f"{each.cost_weight:,.4g}",
+            _weight(each.cost_weight),
             decimal(each.quality),
             costs(each.cost),
             decimal(each.regret, 4),
@@ -97,7 +108,7 @@ def _prices(report: Report) -> Markup:
         )
         for each in report.curve.points
     ]
-    heads = ("score points a dollar is worth", "quality", "cost per 1,000")
+    heads = ("score points a dollar is worth", "quality", _COST)
     return fold(
         "Routing at all prices",
         table(
@@ -109,26 +120,24 @@ def _prices(report: Report) -> Markup:
     )
 
 
+def _weight(value: float) -> str:
+    if math.isnan(value):
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def references(report: Report) -> Markup:
     """What routing is compared with."""
     heading = "Routing beside its references"
     found = [each for each in report.references if math.isfinite(each.ahead.estimate)]
     rows = [
-        (
-            each.name,
-            decimal(each.quality),
-            costs(each.cost),
-            spread(each.ahead, sign=True),
-            "yes" if each.in_hindsight else "no",
-        )
+        (each.name, spread(each.ahead, sign=True), decimal(each.quality), costs(each.cost))
         for each in report.references
     ]
     level = percent(report.confidence)
-    numbers = table(
-        f"By how much routing is ahead, with {level} intervals",
-        ("reference", "quality", "cost per 1,000", "routing is ahead by", "in hindsight"),
-        rows,
-    )
+    heads = ("reference", "routing is ahead by", "quality", _COST)
+    caption = f"By how much routing is ahead, with {level} intervals"
+    numbers = _priced(report, caption, heads, rows)
     if not found:
         return section("references", heading, numbers)
     figure = _shown(
@@ -145,34 +154,37 @@ def references(report: Report) -> Markup:
 def tasks(report: Report) -> Markup:
     """Who is good at what."""
     models = [each.name for each in report.singles]
-    heads = ("task", "queries", "routing", "best single", "oracle", "cost per 1,000")
+    heads = ("task", "queries", "routing", "best single", "oracle")
     rows = [
         (
             task.task or "(no task)",
             f"{task.n:,}",
             *(decimal(value) for value in (task.quality, task.single, task.oracle)),
-            costs(task.cost),
             *(decimal(task.scores.get(name, math.nan)) for name in models),
+            costs(task.cost),
         )
         for task in report.tasks
     ]
     ahead = sum(task.quality > task.single for task in report.tasks)
     behind = sum(task.quality < task.single for task in report.tasks)
+    every = "1 task" if len(report.tasks) == 1 else f"{len(report.tasks):,} tasks"
     said = (
-        f"Routing scores more than the best single model on {ahead:,} of {len(report.tasks):,} "
-        f"tasks, less on {behind:,}."
+        f"Routing scores more than the best single model on {ahead:,} of {every}, less on "
+        f"{behind:,}."
     )
-    left = len(report.tasks) - 30
+    left = len(report.tasks) - LARGEST
     caption = (
         "Blue: better than the best single model; orange: worse; the full color is 0.15 away. "
         "Framed: the model that got most of the task's queries. In parentheses: queries."
     )
     if left > 0:
-        caption += f" The 30 largest tasks; {left:,} more stand in the table."
+        caption += f" The {LARGEST} largest tasks; {left:,} more stand in the table."
     figure = _shown(
         figures.task_heatmap, report, title="Mean scores by task", about=said, caption=caption
     )
-    numbers = fold("Numbers", table("Mean scores by task and model", (*heads, *models), rows))
+    numbers = fold(
+        "Numbers", _priced(report, "Mean scores by task and model", (*heads, *models, _COST), rows)
+    )
     return section("tasks", "By task", paragraph(said), figure, numbers)
 
 

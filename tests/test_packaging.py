@@ -218,6 +218,22 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
         assert done.returncode == 0, done.stderr
         assert [name for name in done.stdout.split() if FOREIGN.match(name)] == []
 
+    def test_the_command_starts_without_the_evaluation(self):
+        done = run_python("import sys, knnrouter.cli; print('knnrouter.evaluation' in sys.modules)")
+        assert done.stdout.strip() == "False"
+
+    @pytest.mark.parametrize("name", sorted({name.rpartition(".")[0] for name in MODULES}))
+    def test_no_module_hides_what_its_package_exports(self, name):
+        """Importing a module binds its name in its package, over a function of that name."""
+        package = importlib.import_module(name)
+        inside = {each.name for each in pkgutil.iter_modules(getattr(package, "__path__", []))}
+        exported = {
+            each
+            for each in getattr(package, "__all__", ())
+            if not inspect.ismodule(getattr(package, each))
+        }
+        assert inside & exported == set()
+
     def test_imports_point_one_way(self):
         layers = [
             {"errors"},

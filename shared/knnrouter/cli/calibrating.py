@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from knnrouter import RecordSet, Router
-from knnrouter.ingest.formats import Source
 from knnrouter.ingest.queries import read_queries
+from knnrouter.ingest.sources import Source
 
 from . import output
 from .options import EmbedderOption, JsonOption, PoolOption, RouterOption, SeedOption

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from knnrouter import Router
-from knnrouter.evaluation import Comparison
-from knnrouter.evaluation import compare as compare_routers
 
 from . import output
 from .failing import FINDINGS
@@ -25,6 +23,9 @@ from .reading import (
     ThresholdOption,
 )
 from .traffic import read_traffic
+
+if TYPE_CHECKING:  # so that no other command waits for it
+    from knnrouter.evaluation import Comparison
 
 __all__ = ["compare"]
 
@@ -67,6 +68,8 @@ def compare(
 
     The exit code is 1 where decisions move, 0 where none does.
     """
+    from knnrouter.evaluation import compare as compare_routers
+
     one, other = _side(first, embedder), _side(second, embedder)
     traffic = read_traffic(
         file,

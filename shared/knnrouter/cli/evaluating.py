@@ -7,12 +7,11 @@ import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from knnrouter import ModelPool, RecordSet
-from knnrouter.evaluation import Outcomes, Report, by_folds, evaluate
 
 from . import output
 from .options import (
@@ -37,8 +36,10 @@ from .reading import (
     read,
     tell_notes,
 )
-from .report_tables import show_report
 from .routers import chosen_router
+
+if TYPE_CHECKING:  # so that no other command waits for it
+    from knnrouter.evaluation import Outcomes, Report
 
 __all__ = ["evaluation", "report"]
 
@@ -161,6 +162,8 @@ def evaluation(
     if as_json:
         output.show_json(found.to_dict())
     else:
+        from .report_tables import show_report
+
         show_report(found)
 
 
@@ -231,6 +234,8 @@ def report(
 
 
 def _evaluated(records: RecordSet, asked: _Asked) -> Report:
+    from knnrouter.evaluation import evaluate
+
     tell_notes(records)
     pair = None if asked.pair is None else _pair(asked.pair)
     if asked.near is not None and asked.folds is None:
@@ -252,6 +257,8 @@ def _evaluated(records: RecordSet, asked: _Asked) -> Report:
 
 
 def _folded(records: RecordSet, asked: _Asked) -> Outcomes:
+    from knnrouter.evaluation import by_folds
+
     if asked.router is not None:
         raise typer.BadParameter(
             "it builds routers of FILE itself; give --router or --folds", param_hint="--folds"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from knnrouter import ModelPool, RecordSet
 from knnrouter.embedders import resolve
-from knnrouter.evaluation.linting import LintReport
-from knnrouter.evaluation.linting import lint as find_traps
 
 from . import output
 from .failing import FINDINGS
@@ -28,6 +26,9 @@ from .reading import (
     read,
     tell_notes,
 )
+
+if TYPE_CHECKING:  # so that no other command waits for it
+    from knnrouter.evaluation.linting import LintReport
 
 __all__ = ["lint"]
 
@@ -59,6 +60,8 @@ def lint(
     With FILE2 also for what leaks from one file into the other, and for models whose scores hold
     on FILE only. Both files are read by the same options.
     """
+    from knnrouter.evaluation import lint as find_traps
+
     embeds = resolve(embedder_of(embedder))
     models = None if pool is None else ModelPool.from_yaml(pool)
     files = [file] if other is None else [file, other]

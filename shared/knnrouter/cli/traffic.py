@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from knnrouter import RecordSet, Router
-from knnrouter.ingest.formats import Source
 from knnrouter.ingest.queries import read_queries
+from knnrouter.ingest.sources import Source
 
 from .reading import OnBadRow, read, tell_notes
 

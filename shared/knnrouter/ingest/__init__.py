@@ -11,13 +11,13 @@ from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
 from .cells import Scoring
-from .formats import Format, Source
 from .llmrouter import LLMROUTER
 from .routellm import ROUTELLM
 from .routerbench import ROUTERBENCH
 from .routerdc import ROUTERDC
 from .rows import ReadOptions
 from .saved import SAVED
+from .sources import Format, Source
 from .table import TABLE
 
 __all__ = ["Format", "formats", "read_records"]

@@ -12,9 +12,9 @@ from knnrouter.records import Price, RecordSet
 
 from .cells import CellError, as_amount, as_name
 from .files import FileRow, Table, load_json, read_json, read_jsonl
-from .formats import Format, Source
 from .rows import Evidence, ReadOptions, Row, build
 from .scored import ignored_model_faults, scored_rows
+from .sources import Format, Source
 from .wording import counted
 
 __all__ = ["LLMROUTER"]

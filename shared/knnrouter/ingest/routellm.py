@@ -8,9 +8,9 @@ from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
 from .files import Table
-from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
+from .sources import Format, Source
 from .wide import Layout, model_name_faults, rows_of, text_column_faults
 
 __all__ = ["ROUTELLM"]

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
-from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import Cell, Evidence, ReadOptions, Row, build
+from .sources import Format, Source
 from .wide import Layout, model_name_faults, rows_of, text_column_faults
 from .wording import counted
 

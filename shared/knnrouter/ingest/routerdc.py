@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from knnrouter.records import RecordSet
 
-from .formats import Format, Source
 from .rows import Evidence, ReadOptions, build
 from .scored import ignored_model_faults, scored_rows
+from .sources import Format, Source
 
 __all__ = ["ROUTERDC"]
 

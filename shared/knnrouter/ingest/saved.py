@@ -7,8 +7,8 @@ from knnrouter.records import RecordSet
 from knnrouter.records.parquet import is_saved, read_parquet
 
 from .cells import Scoring
-from .formats import Format, Source
 from .rows import ReadOptions
+from .sources import Format, Source
 
 __all__ = ["SAVED"]
 

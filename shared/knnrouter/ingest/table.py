@@ -13,9 +13,9 @@ from knnrouter.records import RecordSet
 
 from .cells import CellError, Scoring, as_model
 from .files import FileRow
-from .formats import Format, Source
 from .ignoring import ignore_faults
 from .rows import AMOUNTS, NAMES, Cell, Evidence, ReadOptions, Row, build
+from .sources import Format, Source
 from .wide import Layout, model_name_faults, rows_of, text_column_faults
 from .wording import shown
 

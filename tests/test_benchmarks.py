@@ -181,6 +181,29 @@ def test_ulab(run):
     assert "Condensing each fold's evidence, in the first to " in printed
 
 
+def test_robustness(run):
+    printed = run("robustness", "--quick")
+    kinds, leads, variants = tables(printed)
+    for cells in (kinds["case"], kinds["whitespace"]):
+        assert [figure(cell) for cell in cells.values()] == [1.0, 1.0, 1.0]
+    own = [name for name in list(kinds)[:6] if "phrases" not in name]
+    for data, mean in kinds["**mean over kinds**"].items():
+        shares = [figure(kinds[name][data]) for name in own]
+        assert figure(mean) == pytest.approx(np.mean(shares), abs=1e-4)
+    for column in ("share of decisions", "of all flips"):
+        total = sum(float(cells[column].split(" %")[0]) for cells in leads.values())
+        assert total == pytest.approx(100.0, abs=0.4) or total == 0.0
+    assert len(variants) == 5  # "the same, vote of 128 by similarity" stands there twice
+    stay = {name: cells["ulab: stay"] for name, cells in variants.items()}
+    assert stay["words that say little at an eighth: the default"] == percent(
+        kinds["**mean over kinds**"]["ulab"]
+    )
+
+
+def percent(cell):
+    return f"{100 * figure(cell):.1f} %"
+
+
 def test_guard(run):
     printed = run("guard", "--quick")
     assert len(re.findall("No curve: there are 3 tasks; ", printed)) == 2

@@ -22,6 +22,9 @@ _ANSWERS = {
 }
 """Class, sign and words of each answer."""
 
+_SAME = 1e-6
+"""Costs that differ by less, in parts of them, differ by how they were summed."""
+
 
 def answer(report: Report, *, title: str, date: str | None) -> Markup:
     """The verdict, and why."""
@@ -104,8 +107,7 @@ def _saved(report: Report) -> str:
     if cost is None or math.isnan(cost.estimate) or not single > 0:
         return "the best single model's cost is not known"
     change = cost.estimate / single - 1
-    than = "less" if change < 0 else "more"
-    return (
-        f"{percent(abs(change))} {than} than {report.best_single.name} alone "
-        f"({dollars(1000 * single)})"
-    )
+    how = f"{percent(abs(change))} {'less' if change < 0 else 'more'} than"
+    if abs(change) < _SAME:
+        how = "as much as"
+    return f"{how} {report.best_single.name} alone ({dollars(1000 * single)})"

@@ -156,6 +156,13 @@ class TestAnswer:
         assert "Costs are not known" in text
         assert "cost per 1,000" not in text
 
+    def test_the_same_cost_is_neither_more_nor_less(self, reports):
+        report = reports["large"]
+        for times, said in ((1 + 1e-12, "as much as"), (1.2, "20 % more than"), (0.5, "50 % less")):
+            spent = times * report.best_single.cost
+            text = Reader(page(replace(report, cost=Interval(spent, spent, spent)))).text
+            assert f"Cost per 1,000 queries ${1000 * spent:.2f} {said}" in text
+
     def test_a_collapse_is_said(self, reports):
         report = reports["small"]
         behavior = replace(report.behavior, collapsed=True)

@@ -6,7 +6,7 @@ backend and no setting of matplotlib changes. The extra `plots` brings matplotli
 
 from __future__ import annotations
 
-from .advantages import advantages
+from .ahead import advantages
 from .heatmap import task_heatmap
 from .pairs import pair_curve
 from .plane import cost_quality

@@ -5,6 +5,6 @@ The figures are those of `evaluation.figures`, drawn into the page; so it takes 
 
 from __future__ import annotations
 
-from .page import page
+from .assembly import page
 
 __all__ = ["page"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from knnrouter.evaluation.hull import Hull, hull
+from knnrouter.evaluation import Hull, hull
 
 from .amounts import dollars
 from .canvas import COLORS, LETTERS, drawn, heading, score_ticks, sheet

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 
-from knnrouter.evaluation.bootstrap import Interval
+from knnrouter.evaluation import Interval
 from knnrouter.evaluation.figures.amounts import UNKNOWN, decimal, dollars, signed
 
 __all__ = ["Markup", "costs", "fold", "paragraph", "span", "spread", "table", "told", "words"]

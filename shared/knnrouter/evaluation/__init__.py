@@ -18,7 +18,6 @@ from .behavior import (
     query_entropy,
     selection_shares,
 )
-from .bootstrap import Interval, bootstrap, interval, paired_bootstrap, resampled_means
 from .calibration import (
     Reliability,
     brier,
@@ -37,7 +36,7 @@ from .coverage_curves import CoverageRisk, coverage_risk
 from .curves import Curve, apgr, cost_saving_ratio, cpt, pgr, strong_fraction_curve
 from .evaluating import by_folds, evaluate
 from .guarding import GuardReport, guard
-from .hull import Hull, Mixture, aiq, hull, pareto, pareto_distance
+from .hulls import Hull, Mixture, aiq, hull, pareto, pareto_distance
 from .linting import Finding, LintReport, lint
 from .near import Nearest, near_pairs, nearest_in
 from .outcomes import Outcomes
@@ -66,6 +65,7 @@ from .references import (
 )
 from .regret import RegretCurve, cost_weight_grid, regret_curve, utilities
 from .report import Report
+from .resampling import Interval, bootstrap, interval, paired_bootstrap, resampled_means
 from .robustness import Flip, Robustness, Stability, flip_rate, robustness
 from .splits import (
     Split,

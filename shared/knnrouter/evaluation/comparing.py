@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bootstrap import Interval, interval, resampled_means
-from .hull import hull
+from .hulls import hull
 from .outcomes import Outcomes
 from .references import chance_corrected_oracle
 from .report import Reference
+from .resampling import Interval, interval, resampled_means
 from .ties import first_choice
 from .verdicts import Verdict, verdict
 

@@ -22,8 +22,8 @@ from knnrouter.records import RecordSet
 from knnrouter.router import Router
 from knnrouter.vectors import Progress
 
-from .bootstrap import Interval
 from .comparing import Drawing
+from .resampling import Interval
 from .subjects import measured_columns, seen_rows
 
 __all__ = ["Comparison", "Move", "Moved", "SideFigures", "TaskMoves", "compare"]

@@ -20,8 +20,8 @@ from knnrouter.pool import ModelPool
 from knnrouter.records import RecordSet
 from knnrouter.vectors import Progress
 
-from .bootstrap import Interval
 from .coverage_curves import CoverageRisk
+from .resampling import Interval
 from .unseen import UnseenTasks, unseen_tasks
 
 __all__ = ["GuardReport", "guard"]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from knnrouter.decision import Neighbor, as_json
 
-from .bootstrap import Interval
 from .outcomes import Basis
+from .resampling import Interval
 from .verdicts import Verdict
 
 if TYPE_CHECKING:

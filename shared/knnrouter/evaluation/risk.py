@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from knnrouter.errors import EvaluationError
 
-from .bootstrap import Interval
+from .resampling import Interval
 
 __all__ = ["betting_p_value", "certified", "rows_needed", "wilson"]
 

@@ -20,8 +20,8 @@ from knnrouter.policies import Policy
 from knnrouter.records import RecordSet
 from knnrouter.router import Router
 
-from .bootstrap import Interval, bootstrap, paired_bootstrap
 from .perturbations import Perturbation, named_perturbations
+from .resampling import Interval, bootstrap, paired_bootstrap
 
 __all__ = ["Flip", "Robustness", "Stability", "flip_rate", "robustness"]
 

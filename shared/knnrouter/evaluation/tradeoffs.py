@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import curves, ratios
-from .hull import Hull, aiq, hull
+from .hulls import Hull, aiq, hull
 from .outcomes import Outcomes
 from .regret import cost_weight_grid, regret_curve
 from .report import CostCurve, PairFigures, RegretPoint

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from .bootstrap import Interval
+from .resampling import Interval
 
 __all__ = ["MARGIN", "Answer", "Verdict", "verdict"]
 

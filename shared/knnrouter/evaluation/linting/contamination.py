@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.evaluation.bootstrap import Interval
+from knnrouter.evaluation.resampling import Interval
 from knnrouter.records import RecordSet
 
 from .finding import Finding

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.evaluation.bootstrap import Interval, interval, resampled_means
+from knnrouter.evaluation.resampling import Interval, interval, resampled_means
 from knnrouter.evaluation.risk import wilson
 
 from .asking import Asked

@@ -10,7 +10,7 @@ import yaml
 
 from knnrouter import policies
 from knnrouter.decision import as_json
-from knnrouter.evaluation.bootstrap import Interval
+from knnrouter.evaluation.resampling import Interval
 from knnrouter.policies import Policy
 from knnrouter.policies.specs import as_mapping
 

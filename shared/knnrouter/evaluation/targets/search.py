@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.errors import EvaluationError, UnpricedError
-from knnrouter.evaluation.bootstrap import Interval, interval, resampled_means
 from knnrouter.evaluation.measured import best_column
+from knnrouter.evaluation.resampling import Interval, interval, resampled_means
 from knnrouter.policies import (
     BestScore,
     CheapestAbove,

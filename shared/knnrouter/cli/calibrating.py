@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from knnrouter import RecordSet, Router
-from knnrouter.ingest.queries import read_queries
-from knnrouter.ingest.sources import Source
-
 from . import output
 from .options import EmbedderOption, JsonOption, PoolOption, RouterOption, SeedOption
-from .progress import progress
 from .reading import (
     BadRowOption,
     EncodingOption,
@@ -23,10 +17,9 @@ from .reading import (
     OnBadRow,
     ScaleOption,
     ThresholdOption,
-    read,
-    tell_notes,
 )
 from .routers import chosen_router
+from .traffic import read_traffic
 
 if TYPE_CHECKING:
     from knnrouter import evaluation
@@ -102,24 +95,16 @@ def calibrate(
 
     goal = _goal(budget, share, quality, confidence)
     answerer = chosen_router(pool, router, embedder)
-    with progress() as told:
-        told("read", 0, 1)
-        traffic: Sequence[str] | RecordSet
-        if format == "auto" and _only_queries(file, encoding, answerer):
-            traffic = read_queries(file, encoding=encoding)
-        else:
-            traffic = read(
-                file,
-                format,
-                on_bad_row=on_bad_row,
-                encoding=encoding,
-                scale=scale,
-                threshold=threshold,
-                ignore=ignore,
-            )
-        told("read", 1, 1)
-    if isinstance(traffic, RecordSet):
-        tell_notes(traffic)
+    traffic = read_traffic(
+        file,
+        format,
+        (answerer,),
+        on_bad_row=on_bad_row,
+        encoding=encoding,
+        scale=scale,
+        threshold=threshold,
+        ignore=ignore,
+    )
     found = evaluation.calibrate(
         answerer, traffic, goal, confidence=confidence, holdout=holdout, seed=seed
     )
@@ -153,18 +138,6 @@ def _goal(
             f"{share!r} is no MODEL=PART, such as large=0.3", param_hint="--share"
         )
     return evaluation.Share(model=model, at_most=at_most)
-
-
-def _only_queries(file: Path, encoding: str, router: Router) -> bool:
-    """Whether a file holds queries alone: a `.txt`, or a `query` column and none of a model."""
-    if file.suffix == ".txt":
-        return True
-    if file.suffix not in (".jsonl", ".csv") or not file.is_file():
-        return False
-    columns = set(Source(file, encoding).table.columns)
-    specs = router.pool.models
-    models = {name for spec in specs for name in (spec.name, spec.model, *spec.aliases)}
-    return "query" in columns and not columns & models and not {"model", "score"} <= columns
 
 
 def _show(found: evaluation.Calibration) -> None:

@@ -12,6 +12,7 @@ from knnrouter.records import RecordSet
 
 from .cells import Scoring
 from .llmrouter import LLMROUTER
+from .mt_bench import MT_BENCH
 from .routellm import ROUTELLM
 from .routerbench import ROUTERBENCH
 from .routerdc import ROUTERDC
@@ -28,9 +29,9 @@ def formats() -> tuple[Format, ...]:
 
     Example:
         >>> [each.name for each in formats()]
-        ['records', 'llmrouter', 'routerdc', 'routerbench', 'routellm', 'table']
+        ['records', 'llmrouter', 'routerdc', 'routerbench', 'mt_bench', 'routellm', 'table']
     """
-    return (SAVED, LLMROUTER, ROUTERDC, ROUTERBENCH, ROUTELLM, TABLE)
+    return (SAVED, LLMROUTER, ROUTERDC, ROUTERBENCH, MT_BENCH, ROUTELLM, TABLE)
 
 
 def read_records(

@@ -18,7 +18,16 @@ from knnrouter.errors import RecordsError
 
 from .wording import shown
 
-__all__ = ["CellError", "Scoring", "as_amount", "as_model", "as_name", "as_number", "as_query"]
+__all__ = [
+    "CellError",
+    "Scoring",
+    "as_amount",
+    "as_model",
+    "as_name",
+    "as_number",
+    "as_query",
+    "is_truth",
+]
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 _WORDS = _TRUTH | dict.fromkeys(("", "nan", "na", "n/a", "none", "null"), math.nan)
@@ -56,7 +65,13 @@ def as_number(value: object) -> float | None:
         return None
 
 
-def _is_truth(value: object) -> bool:
+def is_truth(value: object) -> bool:
+    """Whether a value is true or false, or one of these words.
+
+    Example:
+        >>> is_truth("True"), is_truth(1)
+        (True, False)
+    """
     if isinstance(value, str):
         return value.strip().lower() in _TRUTH
     return isinstance(value, (bool, np.bool_))
@@ -115,7 +130,7 @@ class Scoring:
                 f"{shown(value)} is not a number; scores are numbers in [0, 1] or true/false: "
                 "correct it, or map another range of numbers with `scale=(low, high)`"
             )
-        if math.isnan(score) or _is_truth(value):
+        if math.isnan(score) or is_truth(value):
             return score
         return self._mapped(score)
 
@@ -146,7 +161,7 @@ def as_amount(value: object) -> float:
         >>> as_amount("1e-6")
         1e-06
     """
-    if _is_truth(value):
+    if is_truth(value):
         raise CellError(
             f"{shown(value)} is a truth value, which only a score can be; give a number >= 0, or "
             "leave the cell empty"

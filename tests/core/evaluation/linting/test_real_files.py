@@ -36,6 +36,9 @@ FILES = {
         *(*TIES, *DEAD, "duplicate_queries", "conflicting_duplicates"),
         *("shared_boilerplate", "multiple_choice"),
     },
+    "routellm/mt_bench": {
+        *("order_sensitive_labels", "all_equal_rows", "few_rows", "unpriced_models"),
+    },
     "routerbench/arc_challenge_train.csv": {
         *(*TIES, "repeated_ids", "missing_cells", "shared_boilerplate", "multiple_choice"),
     },
@@ -95,11 +98,24 @@ def raw(name):
     if path.suffix == ".json":
         rows = json.loads(path.read_text(encoding="utf-8"))
         return [(row["question"], row["scores"]) for row in rows]
+    if path.name == "mt_bench":
+        return _conversations(path)
     found = []
     for file in [path] if path.is_file() else sorted(path.glob("*.csv")):
         with file.open(encoding="utf-8", newline="") as lines:
             found += [(row["prompt"], _numbers(row)) for row in csv.DictReader(lines)]
     return found
+
+
+def _conversations(path):
+    asked, judged = (
+        [json.loads(line) for line in (path / name).read_text(encoding="utf-8").splitlines()]
+        for name in ("question.jsonl", "judgements.jsonl")
+    )
+    scores = defaultdict(lambda: defaultdict(float))
+    for row in judged:
+        scores[row["question_id"]][row["model"]] += (row["score"] - 1) / 18
+    return [(row["turns"][0], scores[row["question_id"]]) for row in asked]
 
 
 def _numbers(row):
@@ -130,11 +146,12 @@ def test_each_subject_of_mmlu_can_be_linted(embedder):
 
 def test_what_cannot_be_read_is_bad_input():
     readable = {*FILES, *(f"routellm/mmlu/{path.name}" for path in DATA.glob("*/mmlu/*.csv"))}
+    readable.add("routellm/mt_bench/judgements.jsonl")
     kinds = {".csv", ".json", ".jsonl"}
     names = [path.relative_to(DATA).as_posix() for path in DATA.rglob("*") if path.suffix in kinds]
     others = sorted(set(names) - readable)
-    assert len(others) == 9
-    for name in (*others, "routellm/mt_bench", "srivatsa", "no such file"):
+    assert len(others) == 8
+    for name in (*others, "srivatsa", "no such file"):
         ran = CliRunner().invoke(app, ["lint", str(DATA / name)])
         assert (ran.exit_code, ran.stdout) == (2, ""), name
         assert ran.stderr.startswith("error: ")

@@ -15,7 +15,7 @@ from knnrouter.assertions.outcome import Outcome
 from knnrouter.assertions.wording import more, quoted, table
 from knnrouter.decision import Decision
 from knnrouter.errors import RoutingTestsError
-from knnrouter.evaluation.robustness import Robustness, robustness
+from knnrouter.evaluation.stability import Robustness, robustness
 from knnrouter.policies import Policy
 from knnrouter.pool import ModelPool
 from knnrouter.records.record_set import FloatMatrix

@@ -66,7 +66,6 @@ from .references import (
 from .regret import RegretCurve, cost_weight_grid, regret_curve, utilities
 from .report import Report
 from .resampling import Interval, bootstrap, interval, paired_bootstrap, resampled_means
-from .robustness import Flip, Robustness, Stability, flip_rate, robustness
 from .splits import (
     Split,
     TaskSplit,
@@ -78,6 +77,7 @@ from .splits import (
     random_split,
     temporal,
 )
+from .stability import Flip, Robustness, Stability, flip_rate, robustness
 from .targets import Budget, Calibration, Quality, Share, calibrate, win_rate_threshold
 from .ties import first_choice
 from .unseen import UnseenTasks, unseen_tasks

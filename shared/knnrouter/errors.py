@@ -13,7 +13,7 @@
     ├── QueryError (ValueError)          a query of a shape that is not understood
     │   └── NoTextError                  a query without text to route on
     ├── NoEvidenceError (ValueError)     nothing is known of any model that may answer
-    ├── EvaluationError (ValueError)     outcomes that cannot be evaluated, or that support no promise
+    ├── EvaluationError (ValueError)     outcomes that cannot be evaluated, or support no claim
     ├── RoutingTestsError (ValueError)   a routing_tests.yaml that cannot be used
     ├── UnknownModelError (LookupError)  a model name that is not in the pool
     ├── StoreError (ValueError)          a saved folder that cannot be used

@@ -21,7 +21,8 @@ from knnrouter import embedders, errors, estimators, evaluation, policies, text
 from knnrouter.assertions import limits, plugin, schema
 from knnrouter.assertions.outcome import Outcome
 from knnrouter.decision import Decision, Neighbor
-from knnrouter.evaluation import figures
+from knnrouter.evaluation import comparison, figures
+from knnrouter.evaluation import report as reports
 from knnrouter.evaluation.html import page
 from knnrouter.explain import Explanation, Flip
 from knnrouter.policies import specs
@@ -67,7 +68,7 @@ def manifest_keys(folder):
 
 
 def classes(package):
-    """The public classes of an adapter."""
+    """The public classes of a package."""
     values = [getattr(package, name) for name in package.__all__]
     return [value for value in values if inspect.isclass(value)]
 
@@ -110,6 +111,16 @@ PARTS = [
     *(schema.RouteOptions, limits.Limits, limits.Share, limits.FlipRate, limits.Cost),
 ]
 """What a routing_tests.yaml is made of."""
+
+VERDICTS = {
+    *("evaluate", "by_folds", "compare", "verdict"),
+    *("Report", "Verdict", "Outcomes", "Comparison"),
+}
+ROBUSTNESS = {
+    *("PERTURBATIONS", "Perturbation", "named_perturbations"),
+    *("robustness", "flip_rate", "Robustness", "Stability", "Flip"),
+}
+"""What of the evaluation has a page of its own; all else is on that of metrics."""
 
 REFERENCE = {
     "router": {
@@ -154,7 +165,19 @@ REFERENCE = {
         "price": names(Price),
         "capabilities": set(KNOWN_CAPABILITIES),
     },
-    "evaluation": {"evaluation": set(evaluation.__all__)},
+    "evaluation": {
+        "names": VERDICTS,
+        "arguments": set().union(
+            *(arguments(getattr(evaluation, name)) for name in VERDICTS if name.islower())
+        ),
+        "Report": names(*classes(reports)) | public(reports.Report) | set(reports.__all__),
+        "Verdict": names(evaluation.Verdict),
+        "Outcomes": names(evaluation.Outcomes) | public(evaluation.Outcomes),
+        "Comparison": names(*classes(comparison)) | public(evaluation.Comparison),
+        "values": {each.__name__ for each in classes(comparison)},
+    },
+    "metrics": {"metrics": set(evaluation.__all__) - VERDICTS - ROBUSTNESS},
+    "robustness": {"robustness": ROBUSTNESS},
     "report-figures": {"figures": set(figures.__all__), "page": {"page", *arguments(page)}},
     "assertions": {
         "keys": set().union(*(part.model_fields for part in PARTS)),

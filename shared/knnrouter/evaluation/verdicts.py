@@ -200,4 +200,5 @@ def _size(found: Interval, times: float = 1.0) -> str:
     """The size of a difference and its interval, both without the sign of the estimate."""
     sign = times if found.estimate >= 0 else -times
     ends = sorted((sign * found.low, sign * found.high))
-    return f"{sign * found.estimate:.4f} [{ends[0]:.4f}, {ends[1]:.4f}]"
+    low, high = (round(end, 4) + 0.0 for end in ends)  # no -0.0
+    return f"{sign * found.estimate:.4f} [{low:.4f}, {high:.4f}]"

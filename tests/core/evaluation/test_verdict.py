@@ -82,6 +82,11 @@ def test_costs_that_are_open_ask_for_queries_too():
     assert verdict(BETTER, OPEN, n=100, single="large", routed=1.0).more_queries == math.inf
 
 
+def test_nothing_is_less_by_minus_zero():
+    found = verdict(BETTER, Interval(-1e-4, -2e-4, 0.0), n=9, single="large", routed=0.5)
+    assert "at $0.1000 [0.0000, 0.2000] less per 1,000 queries" in found.text
+
+
 def test_the_text_has_the_figures_and_the_costs_by_thousands():
     text = str(verdict(WORSE, CHEAPER, n=1200, single="large", routed=1.0))
     assert text == (

@@ -168,10 +168,12 @@ def _as_judge(value: object) -> str | None:
 
 def _as_score(value: object, scoring: Scoring) -> float:
     number = as_number(value)
+    if number is None or is_truth(value):
+        raise CellError(
+            f"{shown(value)} is not a number; a score is one, and -1 where the judge failed: "
+            "correct it"
+        )
     if number == _FAILED:
         return math.nan
-    if is_truth(value):
-        raise CellError(f"{shown(value)} is a truth value; a judge gives numbers: correct it")
-    scoring.read(value)  # refuses what is no score
-    assert number is not None  # see Scoring.read
+    scoring.read(number)  # refuses what is out of range
     return number

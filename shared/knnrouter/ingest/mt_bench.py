@@ -28,7 +28,7 @@ _Scores: TypeAlias = Mapping[str, Mapping[str, float]]  # question -> model -> s
 
 _QUESTIONS = "question.jsonl"
 _JUDGEMENTS = "model_judgment"
-_RANGE = (1.0, 10.0)
+_RANGE = (1, 10)
 _ASKED = {"question_id", "turns"}
 _JUDGED = {"question_id", "model", "score"}
 _COMPARED = {"question_id", "model_1", "model_2"}

@@ -68,7 +68,8 @@ def _build_table(
     if columns and "query" not in columns:
         no_query = (
             f"{source}: there is no column `query`; the columns are {', '.join(columns)}: rename "
-            "the one with the text that the models answered to `query`"
+            "the one with the text that the models answered to `query`; a summary that has no row "
+            "for each query cannot be used"
         )
         raise RecordsError([*unknown, no_query])
     shape = _long if {"model", "score"} <= set(columns) else _wide

@@ -1,11 +1,13 @@
 """The real benchmark files give the published counts."""
 
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from knnrouter.errors import RecordsError
 from knnrouter.ingest import read_records
 from knnrouter.records import Price
 
@@ -39,6 +41,37 @@ def test_routellm_gsm8k():
     assert shape == (1_319, 2)
     assert set(records.tasks) == {"gsm8k"}
     assert not np.isnan(records.scores).any()
+
+
+def test_mt_bench():
+    records, shape, notes = read("routellm/mt_bench")
+    assert shape == (80, 2)
+    assert "recognized as: mt_bench (folder)" in notes
+    assert not np.isnan(records.scores).any()
+    assert {records.tasks.count(task) for task in set(records.tasks)} == {10}
+    assert means_of_ten(records) == pytest.approx([9.228125, 8.340625], abs=1e-6)
+    lines = (DATA / "routellm/mt_bench/contaminated_prompts.jsonl").read_text().splitlines()
+    contaminated = {json.loads(line)["eval_prompt"] for line in lines}
+    clean = records.select([query not in contaminated for query in records.queries])
+    assert len(clean) == 72
+    assert means_of_ten(clean) == pytest.approx([9.211806, 8.28125], abs=1e-6)
+
+
+def means_of_ten(records):
+    assert records.models == ("gpt-4-1106-preview", "mistralai/Mixtral-8x7B-Instruct-v0.1")
+    return (1 + 9 * records.scores.mean(axis=0, dtype=float)).tolist()
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "mmlu"])
+def test_a_summary_of_results(name):
+    path = DATA / "srivatsa" / f"routing_results_{name}.csv"
+    with pytest.raises(RecordsError) as caught:
+        read_records(path)
+    assert caught.value.problems == (
+        f"{path}: there is no column `query`; the columns are Model, Accuracy (%), Latency "
+        "(Sec/prompt): rename the one with the text that the models answered to `query`; a summary "
+        "that has no row for each query cannot be used",
+    )
 
 
 def test_llmrouter():

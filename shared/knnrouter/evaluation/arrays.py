@@ -8,6 +8,7 @@ arrays do not determine (a ratio to zero, a correlation with a constant) is NaN,
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Hashable, Sequence
 
@@ -18,6 +19,7 @@ from knnrouter.errors import EvaluationError, EvaluationWarning
 
 __all__ = [
     "Floats",
+    "alike",
     "columns",
     "group_numbers",
     "known_columns",
@@ -27,6 +29,19 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+_SLACK = 1e-9
+"""Means that differ by less are equal: sums of fractions end a little beside it."""
+
+
+def alike(one: float, other: float) -> bool:
+    """Whether two means are the same but for rounding, in parts of the larger or as they stand.
+
+    Example:
+        >>> alike(0.1 + 0.2, 0.3), alike(0.3, 0.301)
+        (True, False)
+    """
+    return math.isclose(one, other, rel_tol=_SLACK, abs_tol=_SLACK)
 
 
 def vectors(**given: ArrayLike) -> list[Floats]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import undefined
+from knnrouter.errors import EvaluationError
+
+from .arrays import alike, undefined, vectors
 
 __all__ = ["Curve", "apgr", "cost_saving_ratio", "cpt", "pgr", "strong_fraction_curve"]
 
@@ -58,7 +60,8 @@ def strong_fraction_curve(
         points: How many thresholds, the least and the greatest preference among them; at least 2.
 
     Raises:
-        ValueError: The arrays differ in length, are empty, or hold a NaN; or `points` is below 2.
+        EvaluationError: The arrays differ in length, are empty, or hold a number that is not
+            finite; or `points` is below 2.
 
     Example:
         >>> curve = strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3)
@@ -86,7 +89,7 @@ def pgr(quality: float, *, weak: float, strong: float) -> float:
         >>> pgr(0.75, weak=0.5, strong=1.0)
         0.5
     """
-    if strong == weak:
+    if alike(strong, weak):
         return undefined("the performance gap recovered", f"both models score {weak:g}")
     return (quality - weak) / (strong - weak)
 
@@ -116,16 +119,18 @@ def cpt(curve: Curve, recovered: float) -> float:
         A share in [0, 1]; NaN, with an `EvaluationWarning`, where the two models are equally good.
 
     Raises:
-        ValueError: `recovered` is outside [0, 1].
+        EvaluationError: `recovered` is outside [0, 1].
 
     Example:
         >>> cpt(strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3), 0.5)
         0.25
     """
     if not 0 <= recovered <= 1:
-        raise ValueError(f"recovered is {recovered}; give a part of the gap, such as 0.8 for 80 %")
+        raise EvaluationError(
+            f"recovered is {recovered}; give a part of the gap, such as 0.8 for 80 %"
+        )
     gap = curve.strong - curve.weak
-    if gap == 0:
+    if alike(curve.strong, curve.weak):
         return undefined("the call-performance threshold", f"both models score {curve.weak:g}")
     heights = (curve.quality - curve.weak) / gap
     last = int(np.argmax(heights >= recovered))
@@ -165,19 +170,7 @@ def cost_saving_ratio(needed: float, at_random: float) -> float:
 def _checked(
     preference: ArrayLike, weak: ArrayLike, strong: ArrayLike, points: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    arrays = [np.asarray(each, dtype=np.float64) for each in (preference, weak, strong)]
-    shapes = [each.shape for each in arrays]
-    if arrays[0].ndim != 1 or len(set(shapes)) > 1 or not arrays[0].size:
-        raise ValueError(
-            f"preference, weak and strong have shapes {shapes}; "
-            "give one number a query in each, for the same queries"
-        )
-    unknown = sum(int(np.isnan(each).sum()) for each in arrays)
-    if unknown:
-        raise ValueError(
-            f"{unknown} of the preferences and scores are NaN; a curve needs both models measured "
-            "on every query: leave out the queries where one is not"
-        )
+    wanted, low, high = vectors(preference=preference, weak=weak, strong=strong)
     if points < 2:
-        raise ValueError(f"points is {points}; a curve has at least 2: give 11 for RouteLLM's")
-    return arrays[0], arrays[1], arrays[2]
+        raise EvaluationError(f"points is {points}; a curve has at least 2: give 11 for RouteLLM's")
+    return wanted, low, high

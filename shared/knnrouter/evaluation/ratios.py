@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from knnrouter.errors import EvaluationWarning
 
-from .arrays import Floats, group_numbers, table, undefined, vectors
+from .arrays import Floats, alike, group_numbers, table, undefined, vectors
 
 __all__ = [
     "cost_save",
@@ -125,7 +125,7 @@ def oracle_gap_closed(quality: float, *, best: float, oracle: float) -> float:
         >>> oracle_gap_closed(0.625, best=0.5, oracle=1.0)
         0.25
     """
-    if oracle == best:
+    if alike(oracle, best):
         return undefined(
             "the part of the oracle gap that is closed",
             f"the best single model is as good as the oracle, {best:g}",

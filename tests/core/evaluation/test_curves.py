@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knnrouter.errors import EvaluationWarning
+from knnrouter.errors import EvaluationError, EvaluationWarning
 from knnrouter.evaluation import Curve, apgr, cpt, pgr, strong_fraction_curve
 from knnrouter.evaluation.curves import cost_saving_ratio
 
@@ -88,6 +88,18 @@ def test_no_gap_is_nan():
         assert math.isnan(pgr(0.5, weak=0.5, strong=0.5))
 
 
+def test_a_gap_of_rounding_alone_is_none():
+    weak, strong = [0.7, 0.7, 0.1, 0.2], [0.1, 0.2, 0.7, 0.7]
+    curve = strong_fraction_curve([0.0, 0.1, 0.3, 0.2], weak, strong)
+    assert 0 < abs(curve.strong - curve.weak) < 1e-15
+    with pytest.warns(EvaluationWarning, match="gap recovered cannot be had"):
+        assert math.isnan(apgr(curve))
+    with pytest.warns(EvaluationWarning, match="threshold cannot be had"):
+        assert math.isnan(cpt(curve, 0.5))
+    with pytest.warns(EvaluationWarning, match="both models score 0.3"):
+        assert math.isnan(pgr(0.4, weak=0.1 + 0.2, strong=0.3))
+
+
 def test_pgr_of_always_weak_and_always_strong():
     assert pgr(0.6, weak=0.6, strong=0.9) == 0.0
     assert pgr(0.9, weak=0.6, strong=0.9) == 1.0
@@ -108,25 +120,28 @@ def test_a_strong_model_that_is_worse_still_has_a_gap():
 @pytest.mark.parametrize(
     ("given_", "message"),
     [
-        (([0.1], [1, 0], [1, 1]), r"have shapes \[\(1,\), \(2,\), \(2,\)\]; give one number"),
-        (([], [], []), r"shapes \[\(0,\), \(0,\), \(0,\)\]"),
-        (([0.1, np.nan], [1, 0], [1, np.nan]), "2 of the preferences and scores are NaN; .*leave"),
+        (([0.1], [1, 0], [1, 1]), r"shapes \(1,\), \(2,\), \(2,\); give vectors of one length"),
+        (([], [], []), r"shapes \(0,\), \(0,\), \(0,\)"),
+        (([0.1, np.nan], [1, 0], [1, 1]), "1 of 2 values of preference are not finite, .*leave"),
+        (([0.1, 0.2], [1, 0], [1, np.nan]), "1 of 2 values of strong are not finite"),
+        # Quantiles between infinite preferences are no numbers, and would be the wrong thresholds.
+        (([-np.inf, 0, 1, np.inf], [0] * 4, [1] * 4), "2 of 4 values of preference are not finite"),
     ],
 )
 def test_bad_arrays(given_, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(EvaluationError, match=message):
         strong_fraction_curve(*given_)
 
 
 def test_bad_points():
-    with pytest.raises(ValueError, match="points is 1; a curve has at least 2: give 11"):
+    with pytest.raises(EvaluationError, match="points is 1; a curve has at least 2: give 11"):
         strong_fraction_curve([0.1, 0.2], [0, 0], [1, 1], points=1)
 
 
 @pytest.mark.parametrize("recovered", [-0.1, 1.5, np.nan])
 def test_more_than_the_gap_cannot_be_recovered(recovered):
     curve = strong_fraction_curve([0.1, 0.9], weak=[1, 0], strong=[1, 1], points=3)
-    with pytest.raises(ValueError, match=f"recovered is {recovered}; give a part of the gap"):
+    with pytest.raises(EvaluationError, match=f"recovered is {recovered}; give a part of the gap"):
         cpt(curve, recovered)
 
 

@@ -79,6 +79,8 @@ def test_oracle_gap_closed():
     assert oracle_gap_closed(0.4, best=0.5, oracle=1.0) == pytest.approx(-0.2)
     with pytest.warns(EvaluationWarning, match=r"single model is as good as the oracle, 0\.75"):
         assert math.isnan(oracle_gap_closed(0.75, best=0.75, oracle=0.75))
+    with pytest.warns(EvaluationWarning, match="as good as the oracle"):
+        assert math.isnan(oracle_gap_closed(0.25, best=0.1 + 0.2, oracle=0.3))  # 4e-17 apart
 
 
 def test_perf_gain_takes_the_best_setting():

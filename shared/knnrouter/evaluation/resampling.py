@@ -101,7 +101,9 @@ def resampled_means(
     for start in range(0, draws, step):
         some = min(step, draws - start)
         drawn = random.integers(len(sums), size=(some, len(sums)))
-        counts = np.stack([np.bincount(each, minlength=len(sums)) for each in drawn])
+        counts = np.empty(drawn.shape)  # of floats, which products of matrices want
+        for place, each in enumerate(drawn):
+            counts[place] = np.bincount(each, minlength=len(sums))
         parts.append((counts @ sums) / (counts @ sizes)[:, None])
     return np.concatenate(parts)
 

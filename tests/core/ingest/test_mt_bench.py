@@ -135,16 +135,17 @@ def test_failed_judgements_are_not_measured(bench):
 
 
 def test_a_turn_that_only_the_other_model_was_judged_on(bench):
-    uneven = [*judged(1, "small", 4), *judged(1, "large", 10, 8), *judged(2, "small", 1)]
+    uneven = [*judged(1, "small", 4), *judged(1, "large", 10, 8)]
+    uneven += [*judged(2, "small", 1), *judged(2, "large", 10)]
     records = read_records(bench(judgements=uneven))
     assert records.ids == ("1", "2")
-    np.testing.assert_allclose(records.scores, [[NAN, 8 / 9], [0, NAN]], rtol=1e-6)
+    np.testing.assert_allclose(records.scores, [[NAN, 8 / 9], [0, 1]], rtol=1e-6)
     assert records.models == ("small", "large")
     assert records.notes[2:] == (
         "1 mean not taken, because a turn has no score",
         "1 question with turns on which no model was judged",
         "1 of 3 questions without judgements, left out",
-        "2 of 4 scores not measured (50.0%)",
+        "1 of 4 scores not measured (25.0%)",
     )
 
 

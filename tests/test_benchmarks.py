@@ -376,6 +376,18 @@ def test_langchain_overhead(run):
     assert set(re.findall(r"it loads: (.*)\.", printed)) == {"none"}
 
 
+def test_make_bench_prints_what_the_docs_name():
+    root = BENCHMARKS.parent
+    pages = [root / "README.md", *root.glob("docs/**/*.md")]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    named = set().union(*(re.findall(r"benchmarks/(\w+)\.py", text) for text in texts))
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    (made,) = re.findall(r"^BENCHMARKS = (.*)$", makefile, re.MULTILINE)
+    # static_embedder compares word vectors that have to be distilled first.
+    assert sorted(made.split()) == sorted(named - {"static_embedder"})
+    assert len(named) > 8
+
+
 def test_data_that_is_not_there(run, tmp_path):
     with pytest.raises(SystemExit, match=r"routellm.mmlu is absent; name the folder of the real"):
         run("routellm_mmlu", "--data", str(tmp_path))

@@ -87,7 +87,7 @@ def query_entropy(estimated_scores: ArrayLike) -> float:
             nothing is known of the model, and it has no part.
 
     Raises:
-        EvaluationError: Nothing is known of any model on a query.
+        EvaluationError: Nothing is known of any model on a query, or it is no such table.
 
     Example:
         >>> query_entropy([[0.5, 0.5], [0.5, 0.5]])
@@ -95,6 +95,8 @@ def query_entropy(estimated_scores: ArrayLike) -> float:
     """
     given = np.asarray(estimated_scores, dtype=np.float64)
     expected = np.where(np.isnan(given), -np.inf, given)
+    if expected.ndim != 2:
+        table(expected, name="estimated_scores")
     best = np.max(expected, axis=1, keepdims=True, initial=-np.inf)
     table(best, name="the best estimated score")
     raised = np.exp(expected - best)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
-from .arrays import Floats, known_columns, table, undefined
+from .arrays import Floats, known_columns, table, undefined, vectors
 from .ratios import task_means
 
 __all__ = [
@@ -33,6 +33,9 @@ __all__ = [
     "spearman",
     "task_correlations",
 ]
+
+_BORDER = 1e-9
+"""How far below the border of a bin, in bins, an expectation is on it: 0.29 * 100 is below 29."""
 
 _EPS = 1e-15
 """How near 0 and 1 an expected score may come in a log loss; a certain error costs 34.5."""
@@ -110,7 +113,7 @@ def reliability_bins(
         )
     chances, truth = _pairs(expected, measured, within=True)
     if kind == "width":
-        place = np.minimum((chances * bins).astype(np.int64), bins - 1)
+        place = np.minimum((chances * bins + _BORDER).astype(np.int64), bins - 1)
     else:
         place = ((_ranks(chances) - 0.5) / len(chances) * bins).astype(np.int64)
     counts = np.bincount(place, minlength=bins)
@@ -203,6 +206,7 @@ def pearson(one: ArrayLike, other: ArrayLike) -> float:
         1.0
     """
     left, right = _pairs(one, other)
+    left, right = vectors(one=left, other=right)
     return _correlation(left, right, "the Pearson correlation")
 
 
@@ -299,6 +303,7 @@ def _correlation(left: Floats, right: Floats, figure: str) -> float:
     for values in (left, right):
         if _constant(values):
             return undefined(figure, f"all {len(values)} values of one array are equal")
-    one, other = left - left.mean(), right - right.mean()
+    one, other = (each - each.mean() for each in (left, right))
+    one, other = (each / np.abs(each).max() for each in (one, other))  # squares must not vanish
     found = float(one @ other / np.sqrt((one @ one) * (other @ other)))
     return min(1.0, max(-1.0, found))

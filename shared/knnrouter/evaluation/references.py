@@ -9,6 +9,7 @@ look at the test scores, and so bound what could be reached (`task_oracle`, `que
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
@@ -17,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
-from .arrays import Floats, table, vectors
+from .arrays import Floats, group_numbers, table, vectors
+from .arrays import columns as checked_columns
 from .ties import first_choice
 
 __all__ = [
@@ -41,11 +43,16 @@ def scored(scores: _Scores, columns: ArrayLike) -> NDArray[np.float64]:
 
     NaN where the model was not measured on the query.
 
+    Raises:
+        EvaluationError: There is not one column a query, or it is none of the scores.
+
     Example:
         >>> scored(np.array([[0.0, 1.0], [0.5, 0.0]]), [1, 0]).tolist()
         [1.0, 0.5]
     """
-    chosen = np.broadcast_to(np.asarray(columns, dtype=np.int64), len(scores))
+    given = np.asarray(columns)
+    given = given if given.ndim else np.full(len(scores), given)
+    chosen = checked_columns(given, *scores.shape, name="columns")
     return scores[np.arange(len(scores)), chosen].astype(np.float64)
 
 
@@ -53,6 +60,9 @@ def best_single(train: _Scores, test: _Scores) -> NDArray[np.float64]:
     """The one model with the best mean on the training queries answers everything.
 
     Give the test scores twice for the best in hindsight, and then say so.
+
+    Raises:
+        EvaluationError: No model was measured in training.
 
     Example:
         >>> train, test = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 1.0]])
@@ -77,16 +87,26 @@ def by_length(
         train: Their scores; shape (t, m).
         test_lengths: Lengths of the test queries in the same unit; shape (n,).
         test: Their scores; shape (n, m).
-        bins: How many classes, as many training queries in each.
+        bins: How many classes, as many training queries in each; at least 1.
+
+    Raises:
+        EvaluationError: There is not one length a query, or nothing to learn from; or `bins` is
+            below 1.
 
     Example:
         >>> train = np.array([[1.0, 0.0], [0.0, 1.0]])
         >>> by_length([5, 50], train, [9, 99], np.array([[0.3, 0.7], [0.2, 0.8]]), bins=2).tolist()
         [0.3, 0.8]
     """
-    edges = np.quantile(np.asarray(train_lengths), np.linspace(0.0, 1.0, bins + 1)[1:-1])
-    train_class = np.searchsorted(edges, np.asarray(train_lengths))
-    test_class = np.searchsorted(edges, np.asarray(test_lengths))
+    (known,), (asked,) = vectors(train_lengths=train_lengths), vectors(test_lengths=test_lengths)
+    if (len(known), len(asked)) != (len(train), len(test)) or bins < 1:
+        raise EvaluationError(
+            f"there are {len(known)} lengths of {len(train)} training queries and {len(asked)} of "
+            f"{len(test)} test queries, and bins is {bins}; give one length a query, and 1 bin or "
+            "more"
+        )
+    edges = np.quantile(known, np.linspace(0.0, 1.0, bins + 1)[1:-1])
+    train_class, test_class = np.searchsorted(edges, known), np.searchsorted(edges, asked)
     columns = np.full(bins, _best_column(train))
     for each in np.unique(train_class):
         columns[each] = _best_column(train[train_class == each])
@@ -98,24 +118,29 @@ def random(scores: _Scores) -> NDArray[np.float64]:
 
     The mean is over the models that were measured; each query needs at least one.
 
+    Raises:
+        EvaluationError: A query has no score at all.
+
     Example:
         >>> random(np.array([[0.0, 1.0], [0.5, np.nan]])).tolist()
         [0.5, 0.5]
     """
-    return np.asarray(np.nanmean(scores.astype(np.float64), axis=1))
+    return np.asarray(np.nanmean(_with_scores(scores), axis=1))
 
 
 def task_oracle(scores: _Scores, tasks: Sequence[Hashable]) -> NDArray[np.float64]:
     """Knows each query's task, and which model is the best on it over these very queries.
+
+    Raises:
+        EvaluationError: There is not one task a query, or nothing was measured on a task.
 
     Example:
         >>> scores = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.5]])
         >>> task_oracle(scores, ["a", "a", "a", "b"]).tolist()
         [1.0, 1.0, 0.0, 0.5]
     """
-    numbers: dict[Hashable, int] = {}
-    task_of = np.array([numbers.setdefault(task, len(numbers)) for task in tasks])
-    columns = np.array([_best_column(scores[task_of == task]) for task in range(len(numbers))])
+    names, task_of = group_numbers(tasks, len(scores))
+    columns = np.array([_best_column(scores[task_of == task]) for task in range(len(names))])
     return scored(scores, columns[task_of])
 
 
@@ -124,11 +149,14 @@ def query_oracle(scores: _Scores) -> NDArray[np.float64]:
 
     Looks at the models that were measured; each query needs at least one.
 
+    Raises:
+        EvaluationError: A query has no score at all.
+
     Example:
         >>> query_oracle(np.array([[0.0, 1.0], [0.5, np.nan]])).tolist()
         [1.0, 0.5]
     """
-    return np.asarray(np.nanmax(scores, axis=1), dtype=np.float64)
+    return np.asarray(np.nanmax(_with_scores(scores), axis=1))
 
 
 def oracle_columns(scores: _Scores, costs: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -247,15 +275,31 @@ def chance_corrected_oracle(scores: _Scores, chance: ArrayLike) -> float:
     best, reached = measured.max(axis=1), 0.0
     for each in np.unique(guess).tolist():
         alike = guess == each
-        understood = 1.0 - (1.0 - best[alike].mean()) / (1.0 - each) ** measured.shape[1]
-        understood = min(1.0, max(0.0, understood))
+        nobody = max((1.0 - each) ** measured.shape[1], sys.float_info.min)  # guesses right
+        understood = 1.0 - min(1.0, float(1.0 - best[alike].mean()) / nobody)
         reached += alike.mean() * (understood + (1.0 - understood) * each)
     return float(max(reached, measured.mean(axis=0).max()))
+
+
+def _with_scores(scores: _Scores) -> Floats:
+    """The scores, at least one on each query."""
+    bare = np.flatnonzero(np.isnan(scores).all(axis=1))
+    if len(bare):
+        raise EvaluationError(
+            f"nothing was measured on {len(bare)} of {len(scores)} queries, the first in row "
+            f"{bare[0]}; one score a query is needed: leave those queries out"
+        )
+    return scores.astype(np.float64)
 
 
 def _best_column(scores: _Scores) -> int:
     """The first of the models with the highest mean; those that were never measured stand back."""
     measured = ~np.isnan(scores)
+    if not measured.any():
+        raise EvaluationError(
+            f"no model was measured on any of {len(scores)} queries, so none is the best; give at "
+            "least one score"
+        )
     sums = np.where(measured, scores, 0.0).sum(axis=0, dtype=np.float64)
     means = np.where(measured.any(axis=0), sums / np.maximum(measured.sum(axis=0), 1), -np.inf)
     return int(means.argmax())

@@ -19,6 +19,9 @@ from .ties import first_choice
 
 __all__ = ["RegretCurve", "cost_weight_grid", "regret_curve", "utilities"]
 
+_SLACK = 1e-9
+"""Mean costs that differ by less, in parts of them, are equal: sums end a little beside it."""
+
 
 def utilities(scores: ArrayLike, costs: ArrayLike, weight: float) -> Floats:
     """Score less weighted cost, cell by cell: s - weight * c.
@@ -173,7 +176,8 @@ def cost_weight_grid(
         Ascending; 0 alone where all models cost the same, for then no weight changes a choice.
 
     Raises:
-        EvaluationError: No cost is known of a model, or `points` is below 2.
+        EvaluationError: No cost is known of a model, one is infinite, no score was measured, or
+            `points` is below 2.
 
     Example:
         >>> cost_weight_grid([0.0, 0.01], points=3).tolist()
@@ -189,13 +193,20 @@ def cost_weight_grid(
             + (f", the first in column {unknown[0]}" if len(unknown) else "")
             + "; a cost weight needs the cost of every model: measure or price them"
         )
-    means = np.unique(np.nanmean(spent, axis=0))
-    if len(means) == 1:
+    means = np.unique(vectors(costs=np.nanmean(spent, axis=0))[0])
+    if means[-1] - means[0] <= _SLACK * np.abs(means).max():
         return np.zeros(1)
     span, gap = float(means[-1] - means[0]), float(np.diff(means).min())
-    spread = 1.0 if scores is None else float(np.nanmax(scores) - np.nanmin(scores)) or 1.0
+    spread = 1.0 if scores is None else _spread(scores)
     most = min(max(span / gap, 10.0), 1e6)
     return np.concatenate(([0.0], spread / span * np.geomspace(1e-3, most, points - 1)))
+
+
+def _spread(scores: ArrayLike) -> float:
+    """The range of what was measured; 1 where all of it is the same."""
+    flat = np.ravel(np.asarray(scores, dtype=np.float64))
+    (known,) = vectors(scores=flat[~np.isnan(flat)])
+    return float(np.ptp(known)) or 1.0
 
 
 def _like(measured: Floats, values: ArrayLike, name: str) -> Floats:

@@ -77,6 +77,10 @@ class TestQueryEntropy:
             EvaluationError, match="1 of 2 values of the best estimated score are n"
         ):
             query_entropy([[0.5, 0.5], [np.nan, np.nan]])
+        with pytest.raises(
+            EvaluationError, match=r"estimated_scores has shape \(2,\), not \(n, m\)"
+        ):
+            query_entropy([0.5, 0.5])
 
 
 class TestModelRecall:

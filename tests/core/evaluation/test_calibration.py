@@ -221,3 +221,16 @@ class TestTaskCorrelations:
             task_correlations([[NAN, 0.1], [0.1, NAN]], [[0, 1], [0, 1]], ["a", "a"])
         with pytest.raises(EvaluationError, match=r"expected has shape \(1, 1\), not \(1, 2\)"):
             task_correlations([[0.1]], [[0, 1]], ["a"])
+
+
+def test_a_border_belongs_above_whatever_its_product():
+    assert 0.29 * 100 < 29
+    found = reliability_bins([0.29, 0.295], [0.0, 1.0], bins=100)
+    assert found.counts.tolist() == [2]
+
+
+def test_correlations_of_awkward_numbers():
+    assert pearson([1e-200, 2e-200, 3e-200], [3, 2, 1]) == pytest.approx(-1)
+    with pytest.raises(EvaluationError, match="1 of 3 values of one are not finite"):
+        pearson([1, math.inf, 2], [1, 2, 3])
+    assert spearman([1, math.inf, 2], [1, 3, 2]) == pytest.approx(1)

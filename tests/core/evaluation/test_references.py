@@ -204,3 +204,38 @@ class TestChanceCorrectedOracle:
             chance_corrected_oracle(np.ones((2, 2)), [0.25, 1.0])
         with pytest.raises(EvaluationError, match="1 of 2 values of scores are not finite"):
             chance_corrected_oracle(np.array([[1.0, NAN]]), 0.25)
+
+
+@pytest.mark.parametrize("found", [random, query_oracle])
+def test_queries_without_any_score(found):
+    with pytest.raises(EvaluationError, match=r"nothing was measured on 1 of 2 queries, .* row 1;"):
+        found(np.array([[0.5, NAN], [NAN, NAN]]))
+
+
+def test_columns_that_the_scores_do_not_have():
+    scores = np.array([[0.0, 1.0], [0.5, 0.25]])
+    for columns in (-1, 2, [0, 2]):  # -1 would be the last model
+        with pytest.raises(EvaluationError, match="columns go from 0 to 1"):
+            scored(scores, columns)
+    with pytest.raises(EvaluationError, match=r"columns has shape \(3,\) .* each of the 2 queries"):
+        scored(scores, [0, 1, 0])
+
+
+def test_references_that_have_nothing_to_go_by():
+    none, scores = np.full((2, 2), NAN), np.array([[0.0, 1.0], [0.5, 0.25]])
+    with pytest.raises(EvaluationError, match="no model was measured on any of 2 queries"):
+        best_single(none, scores)
+    with pytest.raises(EvaluationError, match="there are 1 tasks for 2 queries"):
+        task_oracle(scores, ["a"])
+    with pytest.raises(EvaluationError, match=r"train_lengths has shape \(0,\)"):
+        by_length([], scores[:0], [1, 2], scores)
+    with pytest.raises(EvaluationError, match=r"1 lengths of 2 training .* bins is 10; give one"):
+        by_length([5], scores, [1, 2], scores)
+    with pytest.raises(EvaluationError, match=r"bins is 0; .* 1 bin or more"):
+        by_length([5, 6], scores, [1, 2], scores, bins=0)
+
+
+def test_so_many_guessers_that_none_can_miss():
+    assert 0.01**2000 == 0.0
+    assert chance_corrected_oracle(np.ones((3, 2000)), 0.99) == 1.0
+    assert chance_corrected_oracle(np.zeros((3, 2000)), 0.99) == 0.99

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -232,3 +233,16 @@ class TestFirstChoice:
             first_choice([[0.1, 0.2]], means=[0.5])
         with pytest.raises(EvaluationError, match=r"costs has shape \(\), not \(2,\) or \(1, 2\);"):
             first_choice([[0.1, 0.2]], costs=0.5)
+
+
+def test_costs_that_differ_by_rounding_are_the_same():
+    assert cost_weight_grid([0.1 + 0.2, 0.3]).tolist() == [0.0]
+    assert cost_weight_grid([0.0, 0.0]).tolist() == [0.0]
+    assert len(cost_weight_grid([1e-12, 2e-12])) == 30
+
+
+def test_no_grid_of_what_is_no_number():
+    with pytest.raises(EvaluationError, match="1 of 2 values of costs are not finite"):
+        cost_weight_grid([math.inf, 0.3])
+    with pytest.raises(EvaluationError, match=r"scores has shape \(0,\)"):
+        cost_weight_grid([1.0, 0.3], [[math.nan]])

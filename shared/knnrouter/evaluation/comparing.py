@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from knnrouter.errors import EvaluationError
+
 from .hulls import hull
 from .outcomes import Outcomes
 from .references import chance_corrected_oracle
@@ -16,14 +18,28 @@ from .resampling import Interval, interval, resampled_means
 from .ties import first_choice
 from .verdicts import Verdict, verdict
 
-__all__ = ["Compared", "Drawing", "Rival", "compared", "rivals"]
+__all__ = ["Compared", "Drawing", "Rival", "compared", "drawing_problems", "rivals"]
 
 _Floats = NDArray[np.float64]
 
 
+def drawing_problems(draws: int, confidence: float) -> list[str]:
+    """What is wrong with the settings of intervals, a sentence each."""
+    problems = []
+    if draws < 1:
+        problems.append(f"draws is {draws}; give at least 1, such as 2000")
+    if not 0 < confidence < 1:
+        problems.append(f"confidence is {confidence}; give a part between 0 and 1, such as 0.95")
+    return problems
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drawing:
-    """How queries are drawn again for intervals."""
+    """How queries are drawn again for intervals.
+
+    Raises:
+        EvaluationError: `draws` or `confidence` are out of their range.
+    """
 
     clusters: NDArray[np.generic] | None = None
     """What is drawn as a whole: a label a query, shape (n,); None: the queries themselves."""
@@ -33,6 +49,10 @@ class Drawing:
     """How much of the draws an interval holds, in (0, 1)."""
     seed: int = 0
     """Where the draws come from."""
+
+    def __post_init__(self) -> None:
+        if problems := drawing_problems(self.draws, self.confidence):
+            raise EvaluationError(problems)
 
     def means(self, values: _Floats) -> _Floats:
         """Means of the columns over queries drawn again; shape (draws, p)."""

@@ -188,7 +188,8 @@ def compare(
         progress: Is told how far the work is.
 
     Raises:
-        EvaluationError: There is no query, or a row keeps no text.
+        EvaluationError: There is no query, or a row keeps no text; or `draws` or `confidence` is
+            out of its range.
 
     Example:
         >>> rows = [{"query": "Sort in C.", "coder": 1, "poet": 0, "coder|cost": 1, "poet|cost": 0},
@@ -199,6 +200,7 @@ def compare(
         >>> found.moves[0].second, found.moved
         ('poet', 1)
     """
+    drawing = Drawing(draws=draws, confidence=confidence, seed=seed)
     texts, tasks = _read(traffic)
     sides = [
         _decisions(router, texts, policy, progress, number)
@@ -209,7 +211,6 @@ def compare(
         for router, other, found in zip((first, second), (second, first), sides, strict=True)
     ]
     costs = [np.array([each.costs[each.model] for each in found]) for found in sides]
-    drawing = Drawing(draws=draws, confidence=confidence, seed=seed)
     if progress is not None:
         progress("route", 2 * len(texts), 2 * len(texts))
     both = ~np.isnan(scores[0] - scores[1])

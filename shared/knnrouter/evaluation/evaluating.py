@@ -21,7 +21,7 @@ from knnrouter.records import RecordSet
 from knnrouter.router import Router
 from knnrouter.vectors import Progress, query_vectors
 
-from .comparing import Drawing, compared
+from .comparing import Drawing, compared, drawing_problems
 from .describing import (
     behavior_of,
     overhead_of,
@@ -209,11 +209,7 @@ def by_folds(
 def _check(
     outcomes: Outcomes, pair: tuple[str, str] | None, *, draws: int, confidence: float
 ) -> None:
-    problems = []
-    if draws < 1:
-        problems.append(f"draws is {draws}; give at least 1, such as 2000")
-    if not 0 < confidence < 1:
-        problems.append(f"confidence is {confidence}; give a part between 0 and 1, such as 0.95")
+    problems = drawing_problems(draws, confidence)
     if pair is not None:
         unknown = [name for name in pair if name not in outcomes.models]
         if unknown or len(set(pair)) != 2:

@@ -131,6 +131,22 @@ class TestEval:
         assert "warning: left out, never measured: poet" in ran.err
         assert [each["name"] for each in ran.json["singles"]] == ["coder"]
 
+    def test_files_without_a_score_or_a_common_model(self, knn, more):
+        (more / "empty.csv").write_text("query,coder,poet\nSort it.,,\nAn ode.,,\n")
+        (more / "other.csv").write_text("query,tiny,huge\nSort it.,1,0\nAn ode.,0,1\n")
+        for argv in (("--folds", 2), ("--router", "router")):
+            assert "not one is measured" in knn("eval", "empty.csv", *argv, code=2).err
+        ran = knn("eval", "other.csv", "--router", "router", code=2)
+        assert "chooses among coder, poet, and the records measure tiny, huge" in ran.err
+        assert ran.out == ""
+
+    def test_a_strong_model_no_better_than_the_weak_one(self, knn, more):
+        rows = "".join(f"Sort list {row}.,{row % 2},{row % 2}\n" for row in range(12))
+        (more / "equal.csv").write_text("query,coder,poet\n" + rows)
+        ran = knn("eval", "equal.csv", "--router", "router", "--pair", "coder,poet", "--json")
+        assert ran.json["pair"]["pgr"] is ran.json["pair"]["apgr"] is None
+        assert "the performance gap recovered cannot be had: both models score 0.5" in ran.err
+
 
 class TestReport:
     def test_the_page_is_written(self, knn, more):

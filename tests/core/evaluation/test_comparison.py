@@ -169,3 +169,12 @@ def test_refusals(router, traffic, why):
 
 def test_one_text_is_no_list_of_letters(router):
     assert compare(router, router, "code please").n == 1
+
+
+def test_intervals_of_a_comparison_have_the_same_bounds(router):
+    with pytest.raises(EvaluationError) as caught:
+        compare(router, router, ["Sort."], draws=0, confidence=95)
+    assert caught.value.problems == (
+        "draws is 0; give at least 1, such as 2000",
+        "confidence is 95; give a part between 0 and 1, such as 0.95",
+    )

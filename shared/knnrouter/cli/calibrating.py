@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from knnrouter.errors import EvaluationError
 
 from . import output
 from .options import EmbedderOption, JsonOption, PoolOption, RouterOption, SeedOption
@@ -125,9 +129,11 @@ def _goal(
             f"{len(given)} goals are given; give one of --budget, --share and --quality"
         )
     if budget is not None:
-        return evaluation.Budget(usd_per_1000=budget)
+        with _told_of("--budget"):
+            return evaluation.Budget(usd_per_1000=budget)
     if quality is not None:
-        return evaluation.Quality(of_best=quality, confidence=confidence)
+        with _told_of("--quality"):
+            return evaluation.Quality(of_best=quality, confidence=confidence)
     model, equals, part = str(share).rpartition("=")
     try:
         at_most = float(part)
@@ -137,7 +143,17 @@ def _goal(
         raise typer.BadParameter(
             f"{share!r} is no MODEL=PART, such as large=0.3", param_hint="--share"
         )
-    return evaluation.Share(model=model, at_most=at_most)
+    with _told_of("--share"):
+        return evaluation.Share(model=model, at_most=at_most)
+
+
+@contextmanager
+def _told_of(option: str) -> Iterator[None]:
+    """Say which option a goal was, that cannot be one."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _show(found: evaluation.Calibration) -> None:

@@ -112,14 +112,16 @@ def rows_needed(lead: float, spread: float, *, width: float, level: float = 0.05
     return max(usual * (spread / lead) ** 2, math.log(1 / level) * width / (_LARGEST_BET * lead))
 
 
-def wilson(hits: int, n: int, *, confidence: float = 0.95) -> Interval:
+def wilson(hits: float, n: float, *, confidence: float = 0.95) -> Interval:
     """A share of `n` queries with its interval (Wilson 1927), which is never empty.
+
+    Where queries come in sets that are all alike, give fewer of both: as many as they are worth.
 
     Example:
         >>> print(wilson(0, 10), wilson(3, 10))
         0.0000 [0.0000, 0.2775] 0.3000 [0.1078, 0.6032]
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = -NormalDist().inv_cdf((1 - confidence) / 2)
     share, more = hits / n, z * z / n
     middle = (share + more / 2) / (1 + more)
     half = z * math.sqrt(share * (1 - share) / n + more / (4 * n)) / (1 + more)

@@ -43,7 +43,7 @@ def test_the_figures(knn, asked):
     lines = {line.rpartition("  ")[0].split("  ")[0]: line.split() for line in ran.out.splitlines()}
     assert lines["on those held out"][-3:] == ["estimate", "low", "high"]
     assert float(lines["share of the calls"][4]) <= 0.5
-    assert "note: only 20 of the queries were held out" in ran.err
+    assert "note: only 20 different queries were held out" in ran.err
 
 
 def test_json(knn, asked):
@@ -103,9 +103,11 @@ def test_tables_of_queries_alone(knn, work, asked):
         (("--share", "=0.3"), "'=0.3' is no MODEL=PART"),
         (("--share", "coder=some"), "'coder=some' is no MODEL=PART"),
         (("--share", "nobody=0.3"), "the pool has no model 'nobody'"),
-        (("--share", "coder=3"), "at_most is 3.0; give a number between 0 and 1"),
+        (("--share", "coder=3"), "--share: at_most is 3.0; give a number above 0 and at most 1"),
+        (("--quality", "0"), "--quality: of_best is 0.0; give a number above 0 and at most 1"),
+        (("--quality", "0.9", "--confidence", "1"), "confidence is 1.0; give a number of at le"),
         (("--budget", "0.0001"), "and the cheapest choices are expected to cost $"),
-        (("--budget", "nan"), "usd_per_1000 is nan"),
+        (("--budget", "nan"), "--budget: usd_per_1000 is nan; give a number of at least 0, such"),
         (("--quality", "0.98"), "measured at all are none of coder, poet"),
         (("--budget", "1", "--holdout", "1"), "holdout is 1.0"),
     ],

@@ -89,7 +89,7 @@ def calibrate(
         seed=seed,
     )
     figures = out.figures(goal.model if isinstance(goal, Share) else None)
-    search.judge(figures, len(held))
+    search.judge(figures, len(np.unique(queries.kin[held])))
     return Calibration(
         goal=goal,
         policy=stated(router, inner),
@@ -108,8 +108,8 @@ def _check(router: Router, goal: object, confidence: float, holdout: float) -> N
             f"goal is {goal!r:.80}, of type {type(goal).__name__}; give Budget(usd_per_1000=...), "
             "Share(model=..., at_most=...) or Quality(of_best=...)"
         )
-    check_between("confidence", confidence, 0.5, 1 - 1e-9, such_as="0.95")
-    check_between("holdout", holdout, 0.0, 1 - 1e-9, such_as="0.5")
+    check_between("confidence", confidence, 0.5, 1.0, such_as="0.95", below=True)
+    check_between("holdout", holdout, 0.0, 1.0, such_as="0.5", below=True)
     if isinstance(goal, Share):
         router.pool.spec(goal.model)
         if goal.model not in router.pool.enabled_names:

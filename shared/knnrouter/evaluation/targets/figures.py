@@ -43,8 +43,7 @@ class HeldOut:
             return {}
         found = self._spending()
         if model is not None:
-            hits = int((self.chosen == self.asked.models.index(model)).sum())
-            found["share"] = wilson(hits, len(self.asked), confidence=self.confidence)
+            found["share"] = self._share(self.asked.models.index(model))
         return found | self._quality()
 
     def shares(self) -> dict[str, float]:
@@ -53,6 +52,16 @@ class HeldOut:
             return {}
         counts = np.bincount(self.chosen, minlength=len(self.asked.models)) / len(self.asked)
         return dict(zip(self.asked.models, counts.tolist(), strict=True))
+
+    def _share(self, column: int) -> Interval:
+        """The share of a model's calls, where kin may all get the same model.
+
+        Sets of s_1, s_2, ... alike queries are worth (sum s)^2 / sum s^2 (Kish 1965).
+        """
+        sizes = np.bincount(self.traffic.kin).astype(np.float64)
+        worth = float(sizes.sum() ** 2 / (sizes @ sizes))
+        share = float((self.chosen == column).mean())
+        return wilson(share * worth, worth, confidence=self.confidence)
 
     def _spending(self) -> dict[str, Interval]:
         asked, best = self.asked, self.asked.columns_at(0.0)

@@ -48,12 +48,12 @@ class Share:
     at_most: float
 
     def __post_init__(self) -> None:
-        check_between("at_most", self.at_most, 0.0, 1.0, such_as="0.3")
         if self.at_most == 0:
             raise EvaluationError(
                 f"at_most is 0, which keeps {self.model} from all calls; give a share above 0, or "
                 "set `enabled: false` for the model in pool.yaml"
             )
+        check_between("at_most", self.at_most, 0.0, 1.0, such_as="0.3", above=True)
 
     def __str__(self) -> str:
         return f"at most {100 * self.at_most:.6g} % of the calls to {self.model}"
@@ -79,8 +79,8 @@ class Quality:
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        check_between("of_best", self.of_best, 1e-9, 1.0, such_as="0.98")
-        check_between("confidence", self.confidence, 0.5, 1 - 1e-9, such_as="0.95")
+        check_between("of_best", self.of_best, 0.0, 1.0, such_as="0.98", above=True)
+        check_between("confidence", self.confidence, 0.5, 1.0, such_as="0.95", below=True)
 
     def __str__(self) -> str:
         return (
@@ -92,14 +92,34 @@ class Quality:
 Goal: TypeAlias = Budget | Share | Quality
 
 
-def check_between(name: str, value: object, least: float, most: float, *, such_as: str) -> None:
+def check_between(
+    name: str,
+    value: object,
+    least: float,
+    most: float,
+    *,
+    such_as: str,
+    above: bool = False,
+    below: bool = False,
+) -> None:
     """Refuse what is no number of a range.
+
+    Args:
+        name: What the message calls the value.
+        value: The value.
+        least: The lower end of the range.
+        most: The upper end; a range without one ends below infinity.
+        such_as: A value to try.
+        above: Whether the lower end itself is too low.
+        below: Whether the upper end itself is too high.
 
     Raises:
         EvaluationError: The value is named with the range.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and least <= value <= most and value < math.inf:  # type: ignore[operator]
-        return
-    allowed = "of at least 0" if most == math.inf else f"between {least:.2g} and {most:g}"
-    raise EvaluationError(f"{name} is {value!r}; give a number {allowed}, such as {such_as}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        inside = least <= value <= most and value < math.inf
+        if inside and not (above and value == least) and not (below and value == most):
+            return
+    low = f"above {least:g}" if above else f"of at least {least:g}"
+    high = "" if most == math.inf else f" and {'below' if below else 'at most'} {most:g}"
+    raise EvaluationError(f"{name} is {value!r}; give a number {low}{high}, such as {such_as}")

@@ -148,8 +148,8 @@ class Search:
         """Say so where the queries held out speak against the goal, or are too few to say."""
         if 0 < count < _FEW:
             self.notes.append(
-                f"only {count} of the queries were held out, so the intervals may be too narrow; "
-                f"give more queries, {_FEW} and more held out"
+                f"only {count} different queries were held out, so the intervals may be too "
+                f"narrow; give more queries, {_FEW} and more held out"
             )
         if isinstance(self.goal, Budget):
             limits = dict.fromkeys(_SPENT, self.goal.usd_per_1000)

@@ -78,6 +78,29 @@ def spent(router, texts, policy):
     return 1000 * sum(each.costs[each.model] for each in decisions) / len(decisions)
 
 
+class TestRepeatedQueries:
+    """A thousand calls with one text tell as much as one."""
+
+    def test_a_share_is_as_sure_as_its_different_texts(self, router):
+        texts = [f"{number % KINDS} text {number}" for number in range(80)]
+        goal = Share(model="large", at_most=0.5)
+        once = calibrate(router, texts, goal, seed=2)
+        often = calibrate(router, texts * 25, goal, seed=2)
+        assert (once.held_out, often.held_out) == (40, 1000)
+        assert often.policy == once.policy
+        share = once.figures["share"]
+        assert share.high - share.low > 0.2
+        assert often.figures["share"].estimate == share.estimate
+        assert often.figures["share"].low == pytest.approx(share.low)
+        assert often.figures["share"].high == pytest.approx(share.high)
+
+    def test_few_different_queries_are_few(self, router):
+        texts = [f"{kind} text" for kind in range(KINDS)] * 100
+        found = calibrate(router, texts, Budget(usd_per_1000=2.0))
+        assert found.held_out == 400
+        assert any(note.startswith("only 4 different queries were held") for note in found.notes)
+
+
 class TestBudget:
     @pytest.mark.parametrize("usd", [0.5, 1.0, 3.0])
     def test_the_part_that_it_was_chosen_on_keeps_to_it(self, router, traffic, usd):
@@ -364,7 +387,7 @@ class TestAnyGoal:
 
     def test_few_held_out_are_told(self, router, traffic):
         found = calibrate(router, traffic.queries[:20], Budget(usd_per_1000=1))
-        assert "only 10 of the queries were held out" in found.notes[-1]
+        assert "only 10 different queries were held out" in found.notes[-1]
 
     def test_one_model(self, traffic):
         with warnings.catch_warnings():
@@ -379,8 +402,8 @@ class TestAnyGoal:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"holdout": 1.0}, "holdout is 1.0; give a number between 0 and 1"),
-            ({"confidence": 0.1}, "confidence is 0.1; give a number between 0.5 and 1"),
+            ({"holdout": 1.0}, "holdout is 1.0; give a number of at least 0 and below 1"),
+            ({"confidence": 0.1}, "confidence is 0.1; give a number of at least 0.5 and below 1"),
         ],
     )
     def test_options_out_of_range(self, router, options, message):
@@ -426,8 +449,11 @@ class TestAnyGoal:
         (lambda: Budget(usd_per_1000=float("nan")), "usd_per_1000 is nan"),
         (lambda: Budget(usd_per_1000="2"), "usd_per_1000 is '2'"),
         (lambda: Share(model="a", at_most=0), "set `enabled: false` for the model"),
-        (lambda: Share(model="a", at_most=1.5), "at_most is 1.5; give a number between 0 and 1"),
-        (lambda: Quality(of_best=98), "of_best is 98; give a number between"),
+        (
+            lambda: Share(model="a", at_most=1.5),
+            "at_most is 1.5; give a number above 0 and at most 1",
+        ),
+        (lambda: Quality(of_best=98), "of_best is 98; give a number above 0 and at most 1"),
         (lambda: Quality(of_best=0.9, confidence=1.0), "confidence is 1.0"),
     ],
 )

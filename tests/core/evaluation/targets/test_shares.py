@@ -59,7 +59,7 @@ class TestWinRates:
             ([0.5, 1.2], 0.5, "win rates go from 0.5 to 1.2"),
             ([0.5, NAN], 0.5, "1 of 2 values of win_rates are not finite"),
             ([], 0.5, "give vectors"),
-            ([0.5], 1.5, "share is 1.5; give a number between 0 and 1"),
+            ([0.5], 1.5, "share is 1.5; give a number of at least 0 and at most 1"),
         ],
     )
     def test_what_cannot_be(self, rates, share, message):

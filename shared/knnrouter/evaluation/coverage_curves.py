@@ -87,8 +87,8 @@ def coverage_risk(
         seed: Where these come from.
 
     Raises:
-        EvaluationError: The arrays differ in length, are empty or hold a NaN, `confidence` is out
-            of range, or there are too few tasks for it.
+        EvaluationError: The arrays differ in length, are empty or hold a NaN; a similarity, a
+            weight, `confidence` or `draws` is out of range; or there are too few tasks.
 
     Example:
         >>> curve = coverage_risk([0.2, 0.8] * 5, [0.5, 0.1] * 5, list("aabbccddee"))
@@ -102,6 +102,7 @@ def coverage_risk(
         loss=loss,
         weights=np.ones(np.shape(loss)) if weights is None else weights,
     )
+    _check_ranges(near, counts, draws)
     names, cluster = group_numbers(clusters, len(near))
     least = _least_clusters(confidence, tasks=len(names))
     step = np.floor(near * _STEPS + 1e-9).astype(np.int64)
@@ -131,6 +132,20 @@ def coverage_risk(
         bounds=bounds,
         confidence=confidence,
     )
+
+
+def _check_ranges(near: Floats, counts: Floats, draws: int) -> None:
+    wrong = []
+    if np.abs(near).max() > 1.0 + 1e-6:
+        wrong.append(
+            f"similarity goes from {near.min():g} to {near.max():g}; give cosines, in [-1, 1]"
+        )
+    if counts.min() <= 0:
+        wrong.append(f"weights go down to {counts.min():g}; give numbers above 0, or none at all")
+    if draws < 1:
+        wrong.append(f"draws is {draws}; give 1 or more, such as 2000")
+    if wrong:
+        raise EvaluationError(wrong)
 
 
 def _least_clusters(confidence: float, *, tasks: int) -> int:

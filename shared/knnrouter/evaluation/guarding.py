@@ -129,6 +129,7 @@ def guard(
     Raises:
         EvaluationError: No threshold reaches the target; the message names the best figure. Or the
             records have too few tasks, the policy is guarded already, or `target` is out of range.
+        TypeError: The records are neither of the two.
     """
     if not -1.0 <= target <= 1.0:
         raise EvaluationError(
@@ -143,6 +144,11 @@ def guard(
             pool=pool,
             seed=seed,
             progress=progress,
+        )
+    if not isinstance(records, UnseenTasks):
+        raise TypeError(
+            f"records is {records!r:.80}, of type {type(records).__name__}; give a RecordSet, or "
+            "what unseen_tasks gives"
         )
     curve = records.curve(confidence=confidence, draws=draws, seed=seed)
     place = _lowest(curve, target, records)

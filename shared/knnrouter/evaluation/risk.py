@@ -48,7 +48,8 @@ def betting_p_value(
         In (0, 1]; 1 where there are no values.
 
     Raises:
-        EvaluationError: A value is outside of [low, high] or NaN, or the mean is not between them.
+        EvaluationError: A value is outside of [low, high] or NaN, the mean is not between them, or
+            the level is not in (0, 1).
 
     Example:
         >>> round(betting_p_value([1, 1], 0.5), 4)  # 1 / (1 + 1.5 · 0.5)², both bets the largest
@@ -59,6 +60,8 @@ def betting_p_value(
     given = np.asarray(values, dtype=np.float64)
     if not low < mean < high:
         raise EvaluationError(f"mean is {mean:g}; give a number between {low:g} and {high:g}")
+    if not 0 < level < 1:
+        raise EvaluationError(f"level is {level}; give a p-value above 0 and below 1, such as 0.05")
     if given.ndim != 1 or not ((given >= low) & (given <= high)).all():
         raise EvaluationError(
             f"values of shape {given.shape} are to lie in [{low:g}, {high:g}], and some do not; "

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
-__all__ = ["first_choice"]
+__all__ = ["TIE_DIGITS", "first_choice", "highest"]
 
-_TIE_DIGITS = 9
+TIE_DIGITS = 9
+"""Utilities alike in so many decimals tie."""
 
 
 def first_choice(
@@ -46,16 +47,27 @@ def first_choice(
             f"nothing is known of any model on {len(unknown)} of {len(wanted)} queries, the first "
             f"in row {unknown[0]}; one number a row is needed: leave those queries out"
         )
-    criteria = [wanted.round(_TIE_DIGITS)]
+    criteria = [wanted.round(TIE_DIGITS)]
     if means is not None:
-        criteria.append(_fitting("means", means, wanted.shape[1:]).round(_TIE_DIGITS))
+        criteria.append(_fitting("means", means, wanted.shape[1:]).round(TIE_DIGITS))
     if costs is not None:
         criteria.append(-_fitting("costs", costs, wanted.shape[1:], wanted.shape))
     still = np.ones(wanted.shape, dtype=np.bool_)
     for criterion in criteria:
-        known = np.where(still & ~np.isnan(criterion), criterion, -np.inf)
-        still &= known == known.max(axis=1, keepdims=True)
+        still = highest(still, np.broadcast_to(criterion, wanted.shape))
     return np.asarray(still.argmax(axis=1), dtype=np.int64)
+
+
+def highest(places: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of the places of each row, those with its highest value; NaN is the lowest; shape (n, m).
+
+    Example:
+        >>> highest(np.array([[True, True, False]]), np.array([[0.5, 0.5, 1.0]])).tolist()
+        [[True, True, False]]
+    """
+    known = np.where(places & ~np.isnan(values), values, -np.inf)
+    found: NDArray[np.bool_] = places & (known == known.max(axis=1, keepdims=True))
+    return found
 
 
 def _fitting(name: str, values: ArrayLike, *shapes: tuple[int, ...]) -> NDArray[np.float64]:

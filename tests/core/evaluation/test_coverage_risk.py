@@ -132,3 +132,17 @@ def test_bad_input(change, message):
     good = {"similarity": [0.5] * 5, "loss": [0.0] * 5, "clusters": list("abcde")}
     with pytest.raises(EvaluationError, match=message):
         coverage_risk(**good | change)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"similarity": [2.0] + [0.5] * 49}, "similarity goes from 0.5 to 2; give cosines"),
+        ({"weights": [0.0] + [1.0] * 49}, "weights go down to 0; give numbers above 0"),
+        ({"draws": 0}, "draws is 0; give 1 or more"),
+    ],
+)
+def test_numbers_out_of_range(changed, message):
+    given = {"similarity": [0.5] * 50, "loss": [0.0] * 50, "clusters": list("abcde") * 10} | changed
+    with pytest.raises(EvaluationError, match=message):
+        coverage_risk(**given)

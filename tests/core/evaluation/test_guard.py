@@ -330,3 +330,8 @@ def test_a_report_as_plain_values():
     assert set(values["regret"]) == {"estimate", "low", "high"}
     assert len(values["curve"]["bounds"]) == len(values["curve"]["thresholds"])
     assert values["tasks"][0] == "task 0"
+
+
+def test_records_of_another_kind():
+    with pytest.raises(TypeError, match=r"records is 'file\.csv', of type str; give a RecordSet"):
+        guard("file.csv")

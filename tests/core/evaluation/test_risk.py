@@ -98,3 +98,9 @@ def test_wilson_equals_scipy(hits, n, confidence):
     other = binomtest(hits, n).proportion_ci(confidence, method="wilson")
     assert found.estimate == hits / n
     assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("level", [0, 1, -1, 2, float("nan")])
+def test_levels_out_of_range(level):
+    with pytest.raises(EvaluationError, match=f"level is {level}; give a p-value above 0"):
+        betting_p_value([1.0, 0.0], 0.5, level=level)

@@ -191,6 +191,7 @@ def test_no_timestamps_at_all():
         ({"share": 1.0}, "share is 1.0; give a share above 0 and below 1"),
         ({"share": float("nan")}, "share is nan; give a share above 0 and below 1"),
         ({"at": "soon"}, "at is 'soon', which is not ISO 8601; give a moment such as 2026"),
+        ({"at": 5}, "at is 5, which is not ISO 8601; give a moment such as 2026"),
         ({"at": "2026-03-02T00:00Z"}, "with a time zone, and the timestamps of the records do not"),
         ({"at": "2026-03-01"}, "0 of 2 rows are older than 2026-03-01T00:00:00, and 0 of them"),
         (

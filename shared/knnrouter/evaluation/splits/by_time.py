@@ -127,7 +127,7 @@ def _read(stamp: str) -> datetime | None:
 
 
 def _moment(at: str | datetime, times: Sequence[datetime]) -> datetime:
-    moment = at if isinstance(at, datetime) else _read(at)
+    moment = at if isinstance(at, datetime) else _read(str(at))
     if moment is None:
         raise EvaluationError(
             f"at is {at!r}, which is not ISO 8601; give a moment such as 2026-03-02T09:00:00+02:00"

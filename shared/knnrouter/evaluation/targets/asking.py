@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from knnrouter.decision import Decision
 from knnrouter.errors import UnpricedError
+from knnrouter.evaluation.ties import TIE_DIGITS, highest
 from knnrouter.policies import Candidates, Choice, Guarded, Policy
 from knnrouter.policies.base import asked
 from knnrouter.policies.frames import reframed
@@ -24,9 +25,6 @@ __all__ = ["Asked", "Row", "ask", "stated"]
 
 _BATCH = 1024
 """How many queries are routed at a time."""
-
-_DECIMALS = 9
-"""Utilities alike in so many decimals tie, as policies have it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -94,21 +92,14 @@ class Asked:
     def columns_at(self, weight: float) -> NDArray[np.int64]:
         """The models that `ScoreMinusCost` of this weight chooses, by the rule of ties; (n,)."""
         utility = self.scores - weight * self.costs if weight else self.scores
-        best = _among(self.options, np.round(utility, _DECIMALS))
-        best = _among(best, np.broadcast_to(np.round(self.means, _DECIMALS), best.shape))
-        best = _among(best, -self.costs)
+        best = highest(self.options, utility.round(TIE_DIGITS))
+        best = highest(best, np.broadcast_to(self.means.round(TIE_DIGITS), best.shape))
+        best = highest(best, -self.costs)
         return np.where(self.fixed >= 0, self.fixed, best.argmax(axis=1))
 
     def at(self, values: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """The values, shape (n, m), in these columns, one a row; shape (n,)."""
         return values[np.arange(len(self)), columns]
-
-
-def _among(places: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of the places of each row, those with its highest value; NaN is the lowest."""
-    known = np.where(places & ~np.isnan(values), values, -np.inf)
-    highest: NDArray[np.bool_] = places & (known == known.max(axis=1, keepdims=True))
-    return highest
 
 
 def ask(router: Router, texts: Sequence[str]) -> tuple[Asked, list[Row]]:

@@ -56,6 +56,7 @@ WITHOUT_EXAMPLES = {
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/explanation/architecture.md",
+    "docs/explanation/bake-off.md",
     "docs/explanation/quality.md",
     "docs/index.md",
 }

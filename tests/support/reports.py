@@ -139,7 +139,7 @@ def many() -> Report:
 def unknown() -> Report:
     """A report where whatever can be NaN is NaN, but for the qualities of models."""
     report = large()
-    kept = {"outcomes", "verdict", "singles", "best_single", "behavior", "n", "confidence"}
+    kept = {"outcomes", "verdict", "singles", "best_single", "behavior", "n", "confidence", "draws", "seed"}
     return replace(
         report,
         **{

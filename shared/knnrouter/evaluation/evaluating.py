@@ -111,6 +111,8 @@ def evaluate(
         against_mixture=found.against_mixture,
         n=len(outcomes),
         confidence=confidence,
+        draws=draws,
+        seed=seed,
         clustered=clusters is not None,
         quality=found.quality,
         macro_quality=math.fsum(each.quality for each in tasks) / len(tasks),

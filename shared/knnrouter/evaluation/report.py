@@ -305,6 +305,10 @@ class Report:
     """How many queries."""
     confidence: float
     """How much of the draws each interval holds."""
+    draws: int
+    """How many times the queries were drawn again."""
+    seed: int
+    """Where the draws came from."""
     clustered: bool
     """Whether whole groups of queries were drawn, rather than queries."""
     quality: Interval

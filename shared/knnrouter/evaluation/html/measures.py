@@ -120,7 +120,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         less = signed(-MARGIN, 2)
         rule = f"Routing pays if {better} at no more cost, or above {less} at lower cost."
     yield "Verdict", rule
-    yield "Intervals", f"{level}, by paired bootstrap: {drawn} drawn again, with replacement"
+    yield (
+        "Intervals",
+        f"{level}, by paired bootstrap: {drawn} drawn again with replacement, "
+        f"{report.draws:,} times, from seed {report.seed}",
+    )
     yield "Best single model", f"{report.best_single.name}, chosen on {where}"
     yield "Quality", "mean measured score over the queries, between 0 and 1"
     yield "Version", f"knnrouter {__version__}"

@@ -136,6 +136,8 @@ def oracle_gap_closed(quality: float, *, best: float, oracle: float) -> float:
 def perf_gain(quality: ArrayLike, best: float) -> float:
     """LLMRouterBench's PerfGain: max(A) / best - 1, the best of a router's settings.
 
+    The setting is picked by the very scores that it is judged by, in hindsight.
+
     Args:
         quality: Mean score of each of its settings; shape (p,).
         best: Mean score of the best single model.
@@ -152,6 +154,9 @@ def cost_save(
     costs: ArrayLike, quality: ArrayLike, *, best_cost: float, best_quality: float
 ) -> float:
     """LLMRouterBench's CostSave: 1 - C / best cost, C the cheapest setting as good as the best.
+
+    The setting is picked by the very scores that it is judged by, in hindsight. What may be
+    promised beforehand is less: see `calibrate`.
 
     Args:
         costs: Mean cost of each of a router's settings; shape (p,).

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from knnrouter.errors import EvaluationError
+
 __all__ = ["Interval", "bootstrap", "interval", "paired_bootstrap", "resampled_means"]
 
 _CELLS = 4_000_000
 """How many counts are held at a time."""
+
+_NO_DRAW = "draws is {draws}; give how many times to draw, 1 or more, such as 2000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,16 @@ def bootstrap(
         draws: How many times the queries are drawn.
         seed: Where the draws come from.
 
+    Raises:
+        EvaluationError: There is no query or no draw, or `confidence` is out of range.
+
     Example:
         >>> wins = np.array([0.0, 1.0, 1.0, 1.0])
         >>> bootstrap(lambda rows: wins[rows].mean(), 4).estimate
         0.75
     """
+    if rows < 1:
+        raise EvaluationError(f"rows is {rows}; give how many queries there are, at least 1")
     random = np.random.default_rng(seed)
     drawn = [statistic(random.integers(rows, size=rows)) for _ in range(draws)]
     return _interval(statistic(np.arange(rows)), np.array(drawn), confidence)
@@ -84,7 +93,7 @@ def resampled_means(
         Means, shape (draws, p).
 
     Raises:
-        ValueError: There is no row, or not one cluster a row.
+        EvaluationError: There is no row, not one cluster a row, or no draw.
 
     Example:
         >>> drawn = resampled_means([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]], draws=50)
@@ -93,7 +102,11 @@ def resampled_means(
     """
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
-        raise ValueError(f"values has shape {rows.shape}; give (n, p), a row a query, at least one")
+        raise EvaluationError(
+            f"values has shape {rows.shape}; give (n, p), a row a query, at least one"
+        )
+    if draws < 1:
+        raise EvaluationError(_NO_DRAW.format(draws=draws))
     sums, sizes = _cluster_sums(rows, clusters)
     random = np.random.default_rng(seed)
     step = max(1, _CELLS // len(sums))
@@ -115,7 +128,7 @@ def _cluster_sums(
         return rows, np.ones(len(rows))
     labels = np.asarray(clusters)
     if labels.shape != (len(rows),):
-        raise ValueError(
+        raise EvaluationError(
             f"clusters has shape {labels.shape} for {len(rows)} queries; give one label a query"
         )
     _, number = np.unique(labels, return_inverse=True)
@@ -127,6 +140,9 @@ def _cluster_sums(
 
 def interval(estimate: float, drawn: ArrayLike, confidence: float = 0.95) -> Interval:
     """A figure with the percentile interval of its draws; NaN ends where a draw is NaN.
+
+    Raises:
+        EvaluationError: There is no draw, or `confidence` is out of range.
 
     Example:
         >>> interval(0.5, [0.1, 0.5, 0.9], confidence=0.5)
@@ -158,7 +174,8 @@ def paired_bootstrap(
         seed: Where the draws come from.
 
     Raises:
-        ValueError: The arrays differ in length, are empty, or hold a NaN.
+        EvaluationError: The arrays differ in length, are empty, or hold a NaN; or there is no
+            draw, or `confidence` is out of range.
 
     Example:
         >>> paired_bootstrap([1, 1, 0, 1], [0, 0, 0, 0]).estimate
@@ -181,13 +198,13 @@ def _differences(
     labels = np.zeros(one.shape) if groups is None else np.asarray(groups)
     shapes = [one.shape, other.shape, labels.shape]
     if one.ndim != 1 or len(set(shapes)) > 1 or not one.size:
-        raise ValueError(
+        raise EvaluationError(
             f"ours, theirs and groups have shapes {shapes}; give one value a query in each, for "
             "the same queries"
         )
     unknown = int(np.isnan(one - other).sum())
     if unknown:
-        raise ValueError(
+        raise EvaluationError(
             f"{unknown} of the {len(one)} queries have a NaN; both must be measured on every "
             "query: leave out the queries where one is not"
         )
@@ -202,6 +219,12 @@ def _drawn_means(
 
 
 def _interval(estimate: float, drawn: NDArray[np.float64], confidence: float) -> Interval:
+    if not 0 < confidence < 1:
+        raise EvaluationError(
+            f"confidence is {confidence}; give a share above 0 and below 1, such as 0.95"
+        )
+    if not drawn.size:
+        raise EvaluationError(_NO_DRAW.format(draws=0))
     tail = (1.0 - confidence) / 2
     low, high = np.quantile(drawn, (tail, 1.0 - tail))
     return Interval(float(estimate), float(low), float(high))

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from knnrouter.evaluation import Interval, bootstrap, paired_bootstrap
+from knnrouter.errors import EvaluationError
+from knnrouter.evaluation import (
+    Interval,
+    bootstrap,
+    interval,
+    paired_bootstrap,
+    resampled_means,
+)
 
 
 def test_the_interval_is_that_of_a_mean():
@@ -67,15 +74,34 @@ def test_excludes_is_about_both_ends():
     ],
 )
 def test_bad_outcomes(ours, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(EvaluationError, match=message):
         paired_bootstrap(ours, [0.0, 0.0])
 
 
 def test_nothing_to_draw():
-    with pytest.raises(ValueError, match=r"shapes \[\(0,\), "):
+    with pytest.raises(EvaluationError, match=r"shapes \[\(0,\), "):
         paired_bootstrap([], [])
 
 
 def test_groups_of_another_length():
-    with pytest.raises(ValueError, match=r"shapes \[\(2,\), \(2,\), \(1,\)\]; give one value"):
+    with pytest.raises(EvaluationError, match=r"shapes \[\(2,\), \(2,\), \(1,\)\]; give one value"):
         paired_bootstrap([0.1, 0.2], [0.0, 0.0], groups=["a"])
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 1.5, float("nan")])
+def test_confidence_out_of_range(confidence):
+    message = f"confidence is {confidence}; give a share above 0 and below 1"
+    with pytest.raises(EvaluationError, match=message):
+        paired_bootstrap([1, 0], [0, 0], confidence=confidence)
+    with pytest.raises(EvaluationError, match=message):
+        interval(0.5, [0.4, 0.6], confidence)
+
+
+def test_no_draws_and_no_rows():
+    for draws in (0, -1):
+        with pytest.raises(EvaluationError, match=f"draws is {draws}; give how many times"):
+            resampled_means([[1.0]], draws=draws)
+    with pytest.raises(EvaluationError, match="draws is 0"):
+        paired_bootstrap([1, 0], [0, 0], draws=0)
+    with pytest.raises(EvaluationError, match="rows is 0; give how many queries"):
+        bootstrap(len, 0)

@@ -24,6 +24,7 @@ from knnrouter.vectors import Progress, query_vectors
 
 from .arrays import Floats
 from .coverage_curves import CoverageRisk, coverage_risk
+from .measured import best_column
 from .splits import TaskSplit, leave_one_task_out
 
 __all__ = ["UnseenTasks", "best_on_average", "unseen_tasks"]
@@ -138,9 +139,9 @@ def best_on_average(lineup: Lineup) -> str:
         'small'
     """
     names = lineup.pool.enabled_names
-    means = [lineup.means[lineup.place[name]] for name in names]
-    costs = [float(lineup.mean_costs[lineup.place[name]]) for name in names]
-    return policies.ranked(policies.Candidates(models=names, scores=means, costs=costs), means)[0]
+    places = [lineup.place[name] for name in names]
+    means = np.array([lineup.means[place] for place in places])
+    return names[best_column(names, means, np.array([lineup.mean_costs[places]]))]
 
 
 def _tested(router: Router, known: RecordSet, split: TaskSplit) -> UnseenTasks:

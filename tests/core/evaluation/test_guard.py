@@ -17,6 +17,8 @@ from knnrouter.embedders import FunctionEmbedder
 from knnrouter.errors import EvaluationError, EvaluationWarning, PoolError
 from knnrouter.estimators import KNN
 from knnrouter.evaluation import UnseenTasks, guard, unseen_tasks
+from knnrouter.evaluation.unseen import best_on_average
+from knnrouter.lineup import Lineup
 from knnrouter.pool import RouterSettings
 
 DIM = 16
@@ -335,3 +337,11 @@ def test_a_report_as_plain_values():
 def test_records_of_another_kind():
     with pytest.raises(TypeError, match=r"records is 'file\.csv', of type str; give a RecordSet"):
         guard("file.csv")
+
+
+def test_the_fallback_of_equals_is_the_cheaper_one():
+    rows = [{"query": str(n), "dear": 1, "cheap": 1, "worse": 0} for n in range(3)]
+    costs = {"dear|cost": 0.2, "cheap|cost": 0.1, "worse|cost": 0.0}
+    priced = RecordSet.from_rows(row | costs for row in rows)
+    assert best_on_average(Lineup.of(priced, None)) == "cheap"
+    assert best_on_average(Lineup.of(RecordSet.from_rows(rows), None)) == "dear"

@@ -14,13 +14,21 @@ from .hulls import hull
 from .outcomes import Outcomes
 from .references import chance_corrected_oracle
 from .report import Reference
-from .resampling import Interval, interval, resampled_means
+from .resampling import Interval, interval, resampled_means, widening
 from .ties import first_choice
 from .verdicts import Verdict, verdict
 
 __all__ = ["Compared", "Drawing", "Rival", "compared", "drawing_problems", "rivals"]
 
 _Floats = NDArray[np.float64]
+
+_ANYWHERE = (-math.inf, math.inf)
+_SCORES = (0.0, 1.0)
+_DIFFERENCES = (-1.0, 1.0)
+_COSTS = (0.0, math.inf)
+
+_SAME_COST = 1e-9
+"""Costs that differ by less, in parts of them, differ by how they were computed."""
 
 
 def drawing_problems(draws: int, confidence: float) -> list[str]:
@@ -30,6 +38,11 @@ def drawing_problems(draws: int, confidence: float) -> list[str]:
         problems.append(f"draws is {draws}; give at least 1, such as 2000")
     if not 0 < confidence < 1:
         problems.append(f"confidence is {confidence}; give a part between 0 and 1, such as 0.95")
+    elif 1 <= draws < (least := math.ceil(round(1 / (1 - confidence), 6))):
+        problems.append(
+            f"draws is {draws}, of which a {confidence:g} interval would leave out none; give at "
+            f"least {least:,}, such as 2000"
+        )
     return problems
 
 
@@ -58,9 +71,29 @@ class Drawing:
         """Means of the columns over queries drawn again; shape (draws, p)."""
         return resampled_means(values, clusters=self.clusters, draws=self.draws, seed=self.seed)
 
-    def interval(self, values: _Floats) -> Interval:
+    def interval(self, values: _Floats, *, within: tuple[float, float] = _ANYWHERE) -> Interval:
         """The mean of one column, with its interval."""
-        return interval(float(values.mean()), self.means(values[:, None])[:, 0], self.confidence)
+        drawn = self.means(values[:, None])[:, 0]
+        return self.around(float(values.mean()), drawn, within=within)
+
+    def around(
+        self, estimate: float, drawn: ArrayLike, *, within: tuple[float, float] = _ANYWHERE
+    ) -> Interval:
+        """A figure with the interval of its draws, wider where few clusters were drawn.
+
+        Args:
+            estimate: The figure.
+            drawn: What it was in each draw.
+            within: What it can be at all.
+        """
+        found = interval(estimate, drawn, self.confidence)
+        if self.clusters is None:
+            return found
+        wider = widening(len(np.unique(self.clusters)), self.confidence)
+        middle = float(np.mean(np.asarray(drawn, dtype=np.float64)))
+        ends = middle - wider * (middle - found.low), middle + wider * (found.high - middle)
+        low, high = np.clip(ends, *within).tolist()
+        return Interval(estimate, low, high)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -101,7 +134,7 @@ def compared(outcomes: Outcomes, *, drawing: Drawing, chance: ArrayLike | None =
     routed, paid = outcomes.routed, outcomes.paid
     drawn = drawing.means(np.column_stack([routed, *(routed - each.scores for each in others)]))
     ahead = [
-        interval(float((routed - each.scores).mean()), drawn[:, place], drawing.confidence)
+        drawing.around(float((routed - each.scores).mean()), drawn[:, place], within=_DIFFERENCES)
         for place, each in enumerate(others, start=1)
     ]
     found = [
@@ -114,12 +147,12 @@ def compared(outcomes: Outcomes, *, drawing: Drawing, chance: ArrayLike | None =
         )
         for each, lead in zip(others, ahead, strict=True)
     ]
-    quality = interval(float(routed.mean()), drawn[:, 0], drawing.confidence)
+    quality = drawing.around(float(routed.mean()), drawn[:, 0], within=_SCORES)
     if chance is not None:
         found.append(_without_luck(outcomes, chance, quality))
     return Compared(
         quality=quality,
-        cost=None if paid is None else drawing.interval(paid),
+        cost=None if paid is None else drawing.interval(paid, within=_COSTS),
         references=tuple(found),
         against_mixture=_against_mixture(outcomes, drawing),
         verdict=_verdict(outcomes, drawing),
@@ -225,7 +258,7 @@ def _against_mixture(outcomes: Outcomes, drawing: Drawing) -> Interval | None:
         return float(means[0] - reached.quality_at(max(means[1], reached.costs[0])))
 
     drawn = [ahead(means) for means in drawing.means(values)]
-    return interval(ahead(values.mean(axis=0)), drawn, drawing.confidence)
+    return drawing.around(ahead(values.mean(axis=0)), drawn, within=_DIFFERENCES)
 
 
 def _verdict(outcomes: Outcomes, drawing: Drawing) -> Verdict:
@@ -246,9 +279,11 @@ def _verdict(outcomes: Outcomes, drawing: Drawing) -> Verdict:
     rows, paid, costs = np.arange(len(outcomes)), outcomes.paid, outcomes.costs
     spent = None
     if paid is not None and costs is not None:
-        spent = drawing.interval(paid - costs[rows, outcomes.single])
+        alone = costs[rows, outcomes.single]
+        same = np.isclose(paid, alone, rtol=_SAME_COST, atol=0)
+        spent = drawing.interval(np.where(same, 0.0, paid - alone))
     return verdict(
-        interval(float(ahead.mean()), drawn, drawing.confidence),
+        drawing.around(float(ahead.mean()), drawn, within=_DIFFERENCES),
         spent,
         n=len(outcomes),
         single=outcomes.single_name,

@@ -45,7 +45,7 @@ Groups: TypeAlias = Literal["task", "group"] | Sequence[str]
 """What is drawn as a whole: the tasks, the groups of the records, or a label a row."""
 
 _FEW_CLUSTERS = 20
-"""Of fewer groups, intervals are too narrow."""
+"""Of fewer groups, a note says how few they are."""
 
 
 def evaluate(
@@ -258,7 +258,7 @@ def _clusters(
             f"groups has {count} different label; with fewer than two there is nothing to draw: "
             "give more, or leave groups out"
         )
-    few = f"only {count} groups were drawn from, so intervals are too narrow"
+    few = f"only {count} groups were drawn from, so intervals are wide and say little of others"
     return kept, (few,) if count < _FEW_CLUSTERS else ()
 
 

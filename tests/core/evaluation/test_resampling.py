@@ -9,6 +9,7 @@ from knnrouter.evaluation import (
     paired_bootstrap,
     resampled_means,
 )
+from knnrouter.evaluation.resampling import widening
 
 
 def test_the_interval_is_that_of_a_mean():
@@ -105,3 +106,14 @@ def test_no_draws_and_no_rows():
         paired_bootstrap([1, 0], [0, 0], draws=0)
     with pytest.raises(EvaluationError, match="rows is 0; give how many queries"):
         bootstrap(len, 0)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+@pytest.mark.parametrize("clusters", [2, 3, 4, 5, 6, 21, 1000])
+def test_few_clusters_widen_as_students_t_does(clusters, confidence):
+    from scipy import stats
+
+    half = 0.5 + confidence / 2
+    wanted = stats.t.ppf(half, clusters - 1) / stats.norm.ppf(half)
+    wanted *= (clusters / (clusters - 1)) ** 0.5
+    assert widening(clusters, confidence) == pytest.approx(wanted, rel=1e-9)

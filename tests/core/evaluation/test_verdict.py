@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from knnrouter import RecordSet
+from knnrouter.errors import EvaluationError
 from knnrouter.evaluation import Interval, evaluate, verdict
 
 BETTER = Interval(0.03, 0.02, 0.04)
@@ -164,3 +165,59 @@ def test_the_interval_covers_the_truth_at_its_rate():
         quality = evaluate(chosen, records, train=train, draws=200, seed=seed).verdict.quality
         hits += quality.low <= truth <= quality.high
     assert 0.91 <= hits / 200 <= 0.99
+
+
+def test_three_tasks_seldom_prove_what_is_not_so():
+    verdicts = []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        leads = random.normal(0, 0.2, size=3).repeat(100)
+        one, two = random.random(300) < 0.5 - leads / 2, random.random(300) < 0.5 + leads / 2
+        rows = [
+            {
+                "query": f"q{row}",
+                "task": str(row // 100),
+                "one": int(one[row]),
+                "two": int(two[row]),
+            }
+            for row in range(300)
+        ]
+        train = RecordSet.from_rows([{"query": "t", "one": 1, "two": 0}])
+        found = evaluate(
+            ["two"] * 300, RecordSet.from_rows(rows), train=train, groups="task", draws=200
+        )
+        verdicts.append(found.verdict)
+    # Drawn without regard to how few they are, 25 of 200 would pay.
+    assert sum(each.answer == "pays" for each in verdicts) <= 10
+    assert sum(each.quality.low <= 0 <= each.quality.high for each in verdicts) >= 180
+
+
+def test_intervals_of_few_groups_stay_where_figures_can_be():
+    records = RecordSet.from_rows(
+        {"query": f"q{row}", "task": str(row // 20), "one": int(row >= 20), "two": int(row < 20)}
+        | {"one|cost": row // 20, "two|cost": 1}
+        for row in range(60)
+    )
+    found = evaluate(["one"] * 60, records, groups="task")
+    assert (found.quality.low, found.quality.high) == (0.0, 1.0)
+    assert found.cost.low == 0.0
+
+
+def test_a_cost_that_is_lower_by_rounding_is_not_lower():
+    records = RecordSet.from_rows(
+        {"query": f"q{row}", "one": int(row > 0), "two": int(row > 0), "three": int(row == 0)}
+        | {"one|cost": 0.3, "two|cost": 0.3 - 1e-16, "three|cost": 0.3}
+        for row in range(1000)
+    )
+    train = RecordSet.from_rows([{"query": "t", "one": 1, "two": 0, "three": 0}])
+    found = evaluate(["two"] * 1000, records, train=train).verdict
+    assert (found.answer, found.cost) == ("cannot tell", SAME)
+
+
+def test_too_few_draws_are_no_interval():
+    records = RecordSet.from_rows(
+        {"query": f"q{row}", "one": row % 2, "two": 1 - row % 2} for row in range(4)
+    )
+    with pytest.raises(EvaluationError, match=r"draws is 19, .* at least 20"):
+        evaluate(["one"] * 4, records, draws=19)
+    assert evaluate(["one"] * 4, records, draws=20).n == 4

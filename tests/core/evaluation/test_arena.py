@@ -106,3 +106,8 @@ class TestOptimality:
             EvaluationError, match=r"1 of 2 values of costs are not finite, .* 0, 1;"
         ):
             optimal_cost([[1, 0]], [[1.0, np.nan]], [0])
+
+
+def test_costs_of_a_tenth_of_a_cent_tell_the_cheapest():
+    scores, costs = [[1, 1], [1, 1]], [[0.001, 0.002], [0.002, 0.002]]
+    assert optimal_selection(scores, costs, [1, 1]) == 0.5

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,6 +95,47 @@ def test_tasks_that_agree_prove_no_more_than_their_queries():
     loss = [float(row // 10 < 2) for row in range(100)]
     curve = coverage_risk([0.505] * 100, loss, tasks)
     assert curve.bounds[0] == pytest.approx(0.2 + 1.644854 * np.sqrt(0.2 * 0.8 / 100))
+
+
+def slow_bounds(covered, loss, tasks, *, draws, seed):
+    """The docstring of `coverage_risk`, a step at a time: of tasks, and whether these set it."""
+    names = list(dict.fromkeys(tasks))
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(draws, len(names)))
+    points, greatest = [], np.full(draws, -np.inf)
+    for kept in covered:
+        sums, counts = (
+            np.array([values[kept & (tasks == name)].sum() for name in names])
+            for values in (loss, np.ones(len(loss)))
+        )
+        risk, groups = sums.sum() / counts.sum(), (counts > 0).sum()
+        residuals, scale = sums - risk * counts, np.sqrt(groups / (groups - 1)) / counts.sum()
+        for draw, sign in enumerate(signs):
+            deviation = (sign * residuals).sum() / counts.sum()
+            own = scale * np.sqrt(((sign * residuals - deviation * counts) ** 2).sum())
+            greatest[draw] = max(greatest[draw], deviation / own)
+        of_queries = 1.644854 * loss[kept].std() / np.sqrt(kept.sum())
+        points.append((risk, scale * np.sqrt((residuals**2).sum()), of_queries))
+    factor = np.sort(greatest)[math.ceil(0.95 * (draws - 1))]
+    return [
+        (risk + max(factor * error, of_queries), factor * error > of_queries)
+        for risk, error, of_queries in points
+    ]
+
+
+def test_bounds_equal_a_slow_twin():
+    """Two thresholds; the upper one covers five of eight tasks, so the errors scale differently."""
+    decided = set()
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        tasks = np.repeat(np.arange(8), 40)
+        near = np.where((tasks < 5) & (random.random(320) < 0.5), 0.805, 0.305)
+        luck = np.arange(320) % 10 / 10 if seed % 2 else random.random(320)
+        loss = (luck < 0.25 + 0.1 * (tasks == 0)).astype(float)  # else tasks nearly agree
+        curve = coverage_risk(near, loss, tasks.tolist(), draws=99, seed=seed)
+        expected = slow_bounds([near > 0, near > 0.5], loss, tasks, draws=99, seed=seed)
+        assert curve.bounds[[0, -1]] == pytest.approx([bound for bound, _ in expected], abs=1e-6)
+        decided |= {by_tasks for _, by_tasks in expected}
+    assert decided == {True, False}
 
 
 def losses(random, tasks, per_task=60):

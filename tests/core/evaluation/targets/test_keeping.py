@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from knnrouter.errors import EvaluationError
 from knnrouter.evaluation import Quality
 from knnrouter.evaluation.targets.keeping import GRID, Labeled, kept_weight, usable
+from knnrouter.evaluation.targets.search import Search
 
 NAN = float("nan")
 
@@ -55,6 +57,16 @@ def test_promises_fail_no_more_often_than_stated(asked_of, confidence):
     assert broken <= level * runs + 2 * math.sqrt(level * (1 - level) * runs)
     assert broken > 0.2 * level * runs  # or the bound gives more away than it must
     assert given > 0.9 * runs
+
+
+def test_a_file_that_is_sorted_by_score_proves_no_more(asked_of):
+    """The goal fails by far; best rows first, a gambler who goes by the file's order is rich."""
+    scores = np.array([[1.0, 0.5]] * 80 + [[0.0, 0.5]] * 120)
+    asked = asked_of([[0.9, 0.5]] * 200, COSTS)
+    labeled = Labeled(scores=scores, kin=np.arange(200), single=1)
+    for seed in range(20):
+        with pytest.raises(EvaluationError, match="cannot promise it"):
+            kept_weight(asked, labeled, Quality(of_best=1.0), seed=seed)
 
 
 def test_with_many_queries_the_greatest_weight_that_holds_is_found(asked_of):
@@ -138,3 +150,11 @@ def test_rows_are_usable_where_all_that_may_be_chosen_was_measured(asked_of):
     scores = np.array([[1, 1, NAN], [NAN, 1, 1], [1, NAN, 1], [1, 1, 1]])
     asked = asked_of(expected, [0.001, 0.01, 0.02])
     assert usable(asked, scores, 1).tolist() == [True, False, False, True]
+
+
+def test_the_best_of_equal_single_models_is_the_cheaper(asked_of):
+    asked = replace(asked_of([[0.5, 0.5]] * 2, [0.02, 0.01]), means=np.array([0.5, 0.5]))
+    unpriced = replace(asked, costs=np.full((2, 2), NAN))
+    bare = {"router": None, "goal": None, "traffic": None, "notes": []}
+    assert Search(asked=asked, **bare).single == 1
+    assert Search(asked=unpriced, **bare).single == 0

@@ -187,8 +187,8 @@ class TestLeakage:
         took it everywhere, and ended as far below gemma-7b (Srivatsa et al., RouterDC)."""
         honest = {"sums": {"meta": 0.5, "gemma": 0.7}, "verse": {"meta": 0.5, "gemma": 0.7}}
         inflated = {subject: rates | {"meta": 0.94} for subject, rates in honest.items()}
-        train = drawn(inflated, 150)
-        validation = drawn(honest, 150, first=150, seed=1)
+        train = drawn(inflated, 150, named=False)
+        validation = drawn(honest, 150, first=150, seed=1, named=False)
         test = drawn(honest, 150, first=300, seed=2)
         fooled = evaluate(fitted(train), test, draws=200)
         assert fooled.behavior.collapsed
@@ -269,8 +269,9 @@ class TestTwoModels:
     def test_a_constant_preference_is_a_straight_line(self):
         """`qcut` fails on the duplicate thresholds of tied preferences (RouteLLM)."""
         test = drawn(HARD_AND_EASY, 50)
-        with pytest.warns(EvaluationWarning, match="correlation .* cannot be had"):
+        with pytest.warns(EvaluationWarning) as told:
             report = evaluate(np.full((100, 2), 0.4), test, pair=("strong", "weak"), draws=20)
+        assert all("correlation" in str(each.message) for each in told)  # there is none
         assert report.pair.apgr == pytest.approx(0.5)
         assert report.pair.cpt == {each: pytest.approx(each / 100) for each in (20, 50, 80, 95)}
         low, high = test.scores[:, 0], test.scores[:, 1]

@@ -57,9 +57,10 @@ def read_traffic(
 
 def _only_queries(file: Path, encoding: str, routers: Sequence[Router]) -> bool:
     """Whether a file holds queries alone: a `.txt`, or a `query` column and none of a model."""
-    if file.suffix == ".txt":
+    kind = file.suffix.lower()
+    if kind == ".txt":
         return True
-    if file.suffix not in (".jsonl", ".csv") or not file.is_file():
+    if kind not in (".jsonl", ".csv") or not file.is_file():
         return False
     columns = set(Source(file, encoding).table.columns)
     specs = [spec for router in routers for spec in router.pool.models]

@@ -39,9 +39,10 @@ def read_queries(path: str | Path, *, encoding: str = "utf-8") -> list[str]:
         ['What is 2 + 2?', 'Why is the sky blue?']
     """
     file = Path(path)
-    if file.suffix == ".txt":
+    kind = file.suffix.lower()
+    if kind == ".txt":
         return [line for line in _lines(read_text(file, encoding)) if line.strip()]
-    read = _TABLES.get(file.suffix)
+    read = _TABLES.get(kind)
     if read is None:
         raise RecordsError(
             f"{file}: queries stand in a .txt, a query a line, or in the column `{_COLUMN}` of a "

@@ -89,6 +89,9 @@ def test_tables_of_queries_alone(knn, work, asked):
     table = knn("calibrate", "asked.csv", *options).json
     assert table["used"] == 40
     assert table == knn("calibrate", "asked.txt", *options).json
+    for name in ("asked.csv", "asked.txt"):
+        (work / name).rename(work / name.upper())
+        assert table == knn("calibrate", name.upper(), *options).json
     ran = knn("calibrate", "results.csv", *options)
     assert "note: recognized as: table (CSV)" in ran.err
     assert ran.json["used"] == 6

@@ -36,6 +36,8 @@ def test_a_table_has_a_column_query(file):
     assert read_queries(file("a.jsonl", rows)) == ["Why?", "Two\nlines"]
     table = 'user,query\n7,"Why, then?"\n8,"Two\nlines"\n'
     assert read_queries(file("a.csv", table)) == ["Why, then?", "Two\nlines"]
+    assert read_queries(file("B.CSV", table)) == ["Why, then?", "Two\nlines"]
+    assert read_queries(file("B.TXT", "Why?\n")) == ["Why?"]
 
 
 def test_all_bad_rows_are_told_with_their_lines(file):

@@ -61,3 +61,11 @@ def test_without_tasks_only_the_oracle_counts(found):
         row["cook"] = 1 - (1 - row["cook"]) ** 6
         row["task"] = None
     assert "dominant_model" not in found(RecordSet.from_rows(made))
+
+
+def test_one_task_alone_is_no_rule(found):
+    made = clean_rows(400)
+    for row in made:
+        row["cook"] = 1 - (1 - row["cook"]) ** 6
+        row["task"] = "only"
+    assert "dominant_model" not in found(RecordSet.from_rows(made))

@@ -284,7 +284,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file as a whole: a crash leaves the old one."""
+    """Write a file as a whole: a crash leaves the old one. A device or a pipe is written to."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = Path(os.path.realpath(path))  # what a link points to is written, and the link kept
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     part = Path(name)
     try:

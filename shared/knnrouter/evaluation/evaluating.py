@@ -205,7 +205,18 @@ def by_folds(
         progress("folds", folds, folds)
     folded = f"{folds} folds: each row was routed by what the other folds teach"
     outcomes = Outcomes.concat(parts)
-    return replace(outcomes, left_out=whole.left_out, notes=(*outcomes.notes, folded))
+    notes = (*outcomes.notes, folded, *_disagreement(outcomes))
+    return replace(outcomes, left_out=whole.left_out, notes=notes)
+
+
+def _disagreement(outcomes: Outcomes) -> list[str]:
+    """A note where folds have different best single models."""
+    counts = np.bincount(outcomes.single, minlength=len(outcomes.models)).tolist()
+    found = [(name, rows) for name, rows in zip(outcomes.models, counts, strict=True) if rows]
+    if len(found) < 2:
+        return []
+    listed = ", ".join(f"{name} on {rows:,} rows" for name, rows in found)
+    return [f"the folds disagree on the best single model: {listed}; each row has its fold's"]
 
 
 def _check(

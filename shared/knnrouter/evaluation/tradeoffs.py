@@ -38,7 +38,6 @@ def curve_of(outcomes: Outcomes) -> CostCurve | None:
     routed = hull(found.cost, found.quality)
     alone = hull(means, scores.mean(axis=0))
     low, high = float(means.min()), float(means.max())
-    single = outcomes.single[0]
     return CostCurve(
         points=tuple(
             RegretPoint(
@@ -57,7 +56,7 @@ def curve_of(outcomes: Outcomes) -> CostCurve | None:
         cost_save=ratios.cost_save(
             found.cost,
             found.quality,
-            best_cost=float(means[single]),
+            best_cost=float(costs[np.arange(len(outcomes)), outcomes.single].mean()),
             best_quality=float(outcomes.alone.mean()),
         ),
         hull=_named(alone, outcomes.models),
@@ -85,7 +84,7 @@ def pair_of(outcomes: Outcomes, pair: tuple[str, str] | None) -> PairFigures | N
         means = outcomes.scores.mean(axis=0).tolist()
         if len(means) != 2 or means[0] == means[1]:
             return None  # no pair was asked for, and none suggests itself
-        strong = int(outcomes.single[0])
+        strong = outcomes.models.index(outcomes.single_name)
         weak = 1 - strong
     else:
         strong, weak = (outcomes.models.index(name) for name in pair)

@@ -1,6 +1,8 @@
 """`eval` and `report`: what they say, to whom, and how they refuse."""
 
+import fcntl
 import json
+import os
 
 import pytest
 
@@ -175,6 +177,22 @@ class TestReport:
         assert (more / "page.html").read_text() == "old"
         knn("report", "more.csv", "--router", "router", "--out", "page.html")
         assert (more / "page.html").read_text() != "old"
+
+    def test_a_link_is_kept_and_what_it_points_to_replaced(self, knn, more):
+        (more / "pages").mkdir()
+        (more / "page.html").symlink_to("pages/today.html")
+        knn("report", "more.csv", "--router", "router", "--out", "page.html")
+        assert (more / "page.html").is_symlink()
+        assert (more / "pages" / "today.html").read_text().startswith("<!")
+
+    def test_a_pipe_is_written_to_and_not_replaced(self, knn, more):
+        os.mkfifo(more / "pipe")
+        reader = os.open(more / "pipe", os.O_RDWR)
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 1 << 20)
+        knn("report", "more.csv", "--router", "router", "--out", "pipe")
+        assert os.read(reader, 9) == b"<!DOCTYPE"
+        os.close(reader)
+        assert (more / "pipe").is_fifo()
 
 
 class TestCompare:

@@ -208,6 +208,38 @@ class TestWaysIn:
         again = by_folds(everything, 4)
         assert again.chosen.tolist() == outcomes.chosen.tolist()
 
+    def test_folds_that_disagree_on_the_single_model_say_so(self):
+        rows = [
+            {"query": f"{number}", "one": number % 2, "two": (number + 1) % 2}
+            for number in range(40)
+        ]
+        outcomes = by_folds(RecordSet.from_rows(rows), 5)
+        counts = np.bincount(outcomes.single, minlength=2)
+        assert counts.all()
+        listed = f"one on {counts[0]} rows, two on {counts[1]} rows"
+        assert outcomes.notes[-1] == (
+            f"the folds disagree on the best single model: {listed}; each row has its fold's"
+        )
+
+    def test_where_folds_disagree_the_single_model_is_that_of_most(self):
+        costs = np.tile([1.0, 3.0], (4, 1))
+        outcomes = Outcomes(
+            ids=("0", "1", "2", "3"),
+            queries=(None,) * 4,
+            tasks=(None,) * 4,
+            models=("weak", "strong"),
+            scores=np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]),
+            costs=costs,
+            chosen=np.array([0, 0, 1, 1]),
+            single=np.array([0, 1, 1, 1]),
+            estimated_scores=np.array([[0.4, 0.6], [0.6, 0.4], [0.4, 0.9], [0.2, 0.1]]),
+        )
+        rows = [{"id": str(row), "query": str(row), "weak": 1, "strong": 1} for row in range(4)]
+        report = evaluate(outcomes, RecordSet.from_rows(rows), draws=20)
+        assert report.pair.strong == "strong"
+        # The singles cost 2.5 on average and score 0.5; "weak" scores as much on some row for 1.5.
+        assert report.curve.cost_save == pytest.approx(1 - 1.5 / 2.5)
+
     def test_near_duplicates_can_be_kept_on_one_side(self, keyword_rows):
         with pytest.raises(EvaluationError, match="folds is 4, of 2 "):
             by_folds(keyword_rows[0], 4, near=0.5)  # all verse is alike, and so is all code

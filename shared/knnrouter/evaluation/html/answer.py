@@ -104,8 +104,10 @@ def _ends(low: float, high: float, *, sign: bool = False) -> str:
 def _saved(report: Report) -> str:
     """What the best single model costs beside routing."""
     single, cost = report.best_single.cost, report.cost
-    if cost is None or math.isnan(cost.estimate) or not single > 0:
+    if cost is None or math.isnan(cost.estimate) or math.isnan(single):
         return "the best single model's cost is not known"
+    if single == 0:
+        return f"{report.best_single.name} alone is free"
     change = cost.estimate / single - 1
     how = f"{percent(abs(change))} {'less' if change < 0 else 'more'} than"
     if abs(change) < _SAME:

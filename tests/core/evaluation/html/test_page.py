@@ -150,6 +150,13 @@ class TestAnswer:
         assert f"{100 * saved:.0f} % less than gpt-4-1106-preview alone" in text
         assert f"Gap to the oracle closed {100 * report.ratios.oracle_gap_closed:.0f} %" in text
 
+    def test_a_model_for_nothing_has_a_cost_that_is_known(self, reports):
+        found = reports["large"]
+        free = replace(found, best_single=replace(found.best_single, cost=0.0))
+        text = Reader(page(free)).text
+        assert f"{found.best_single.name} alone is free" in text
+        assert "cost is not known" not in text
+
     def test_without_costs_there_is_no_figure_of_costs(self, pages):
         text = Reader(pages["bare"]).text
         assert "Cost per 1,000 queries" not in text

@@ -107,14 +107,17 @@ class TestChoosing:
 
     def test_one_neighbor_is_worse_than_fifty_on_noisy_labels(self):
         """Small k loses to the best single model, a large one wins (RouterEval, RouterDC, Li)."""
-        train = drawn(SPECIALISTS, 200)
-        test = drawn(SPECIALISTS, 200, first=200, seed=1)
-        quality = {
-            k: evaluate(fitted(train, k=k), test, draws=20).quality.estimate for k in (1, 5, 50)
+        rates = {
+            "sums": {"one": 0.85, "dud": 0.4, "best": 0.7},
+            "verse": {"one": 0.4, "dud": 0.4, "best": 0.7},
         }
-        assert quality[1] < 0.78
+        train, test = drawn(rates, 300), drawn(rates, 300, first=300, seed=1)
+        reports = {k: evaluate(fitted(train, k=k), test, draws=20) for k in (1, 5, 50)}
+        quality = {k: report.quality.estimate for k, report in reports.items()}
+        assert reports[1].best_single.name == "best"
+        assert quality[1] < reports[1].best_single.quality < quality[50]
         assert quality[1] < quality[5] < quality[50]
-        assert quality[50] == pytest.approx(0.9, abs=4 * math.sqrt(0.09 / 400))
+        assert quality[50] == pytest.approx((0.85 + 0.7) / 2, abs=0.03)
 
     def test_all_neighbors_are_the_best_on_average(self):
         """With k = n a vote knows no query from another: it is the best single model."""
@@ -330,23 +333,26 @@ class TestWhatRoutingCannotHave:
         assert "the router has collapsed: one model gets more than 95 %" in str(report)
 
     def test_a_router_may_win_and_be_below_the_mixture(self):
-        """A router that random draws among single models beat at its cost is worth nothing; the
-        Zero router is that bar (RouterBench)."""
-        usd = {"small": 0.001, "large": 0.01}
-        test = drawn({"sums": {"small": 0.5, "large": 0.9}}, 400, cost=usd)
-        train = drawn({"sums": {"small": 0.5, "large": 0.9}}, 50, seed=1)
-        # Every second query to each, whatever it is, and dearer by what asking twice costs.
-        names = ["small", "large"] * 200
-        fair = evaluate(names, test, train=train, draws=400)
-        assert fair.against_mixture.low < 0.0 < fair.against_mixture.high
-        dear = replace(test, costs=np.where(np.arange(400)[:, None] % 4, test.costs, 0.01))
-        report = evaluate(names, dear, train=train, draws=400)
-        small, large = dear.scores.mean(axis=0).tolist()
-        cheap, top = dear.costs.mean(axis=0).tolist()
-        part = (report.cost.estimate - cheap) / (top - cheap)
-        mixture = small + part * (large - small)
-        assert report.against_mixture.estimate == pytest.approx(report.quality.estimate - mixture)
-        assert f"at the same cost: {report.against_mixture}" in str(report)
+        """A router is worth nothing where random draws among single models beat it at its cost: the
+        Zero router is the bar (RouterBench). It may save against the best single model all the
+        same, so that the two figures must be read together."""
+        usd = {"small|cost": 0.001, "large|cost": 0.01}
+        # On 40 of 4,000 queries one of the two fails, 20 each, and the router takes that one.
+        rows = [
+            {"query": f"sums {row} at 1", "small": row % 200 != 0, "large": row % 200 != 1} | usd
+            for row in range(4000)
+        ]
+        names = ["small", "large"] * 2000
+        train = RecordSet.from_rows([{"query": "sums 5000 at 1", "small": 0, "large": 1}])
+        report = evaluate(names, RecordSet.from_rows(rows), train=train, draws=400)
+        assert report.best_single.name == "large"
+        assert report.verdict.quality.estimate == pytest.approx(-0.005)
+        assert report.verdict.cost.estimate == pytest.approx(-0.0045)
+        assert report.verdict.answer == "pays"
+        # The small model alone reaches 0.995 for a fifth of the cost.
+        assert report.against_mixture.estimate == pytest.approx(-0.005)
+        assert report.against_mixture.high < 0.0
+        assert f"models at the same cost: {report.against_mixture}" in str(report)
 
     def test_an_oracle_is_lucky(self):
         """Of models that guess, one is right nearly always (RouterBench, LLMRouterBench)."""
@@ -391,6 +397,15 @@ class TestWhatRoutingCannotHave:
             assert oracle.quality == 0.75
             assert oracle.cost == (2.0 + 1.0 + 1.0 + 1.0) / 4
             assert report.n == 4
+
+    def test_the_time_of_a_decision_counts_on_every_query(self):
+        """Latencies over solved queries alone leave the slow ones out (Srivatsa)."""
+        test = drawn(SPECIALISTS, 5, first=60)
+        decisions = fitted(drawn(SPECIALISTS, 60)).route_many(test.queries)
+        slow = [replace(each, elapsed_ms=float(place)) for place, each in enumerate(decisions)]
+        report = evaluate(slow, test, draws=20)
+        assert 0 < report.quality.estimate < 1  # some queries are not solved
+        assert (report.overhead.mean, report.overhead.p50) == (4.5, 4.5)
 
     def test_queries_that_few_solve_are_found_by_who_knows_the_subject(self):
         """On queries that one to three of twenty models solve, routers find them in 23 to 24 %

@@ -15,7 +15,15 @@ from knnrouter import ModelPool, ModelSpec, RecordSet, Router
 from knnrouter.embedders import FunctionEmbedder
 from knnrouter.errors import EvaluationWarning
 from knnrouter.estimators import KNN
-from knnrouter.evaluation import apgr, by_folds, evaluate, lint, query_oracle, strong_fraction_curve
+from knnrouter.evaluation import (
+    apgr,
+    by_folds,
+    evaluate,
+    lint,
+    query_oracle,
+    robustness,
+    strong_fraction_curve,
+)
 from knnrouter.policies import BestScore, Guarded, ScoreMinusCost
 
 SUBJECTS = ("sums", "verse", "law")
@@ -406,6 +414,35 @@ class TestWhatRoutingCannotHave:
         report = evaluate(slow, test, draws=20)
         assert 0 < report.quality.estimate < 1  # some queries are not solved
         assert (report.overhead.mean, report.overhead.p50) == (4.5, 4.5)
+
+    def test_models_that_are_good_for_nothing_do_no_harm(self):
+        """Of twenty random models a router makes no more than of four chosen ones, and may lose
+        by them (LLMRouterBench)."""
+        duds = {f"dud {number}": 0.3 for number in range(12)}
+        crowd = {subject: rates | duds for subject, rates in SPECIALISTS.items()}
+        train, test = drawn(crowd, 150), drawn(crowd, 150, first=150, seed=1)
+        report = evaluate(Router.fit(train, embedder=EMBEDDER), test, draws=20)
+        assert report.behavior.shares["one"] == report.behavior.shares["two"] == 0.5
+        assert report.quality.estimate == pytest.approx(0.9, abs=4 * math.sqrt(0.09 / 300))
+
+    def test_other_words_turn_no_clear_decision(self):
+        """RouterArena's kNN entry kept 51 % of its decisions when the words were perturbed."""
+        texts = {
+            "poet": "Write a sad sonnet on the sea, on night number {}",
+            "coder": "Sort an array of {} integers in C without a library",
+        }
+        rows = [
+            {"query": text.format(number), "poet": model == "poet", "coder": model == "coder"}
+            for model, text in texts.items()
+            for number in range(30)
+        ]
+        router = Router.fit(RecordSet.from_rows(rows))
+        asked = [text.format(number) for text in texts.values() for number in range(90, 100)]
+        assert {each.model for each in router.route_many(asked)} == {"poet", "coder"}
+        found = robustness(router, asked, draws=20)
+        assert {each.name: each.unchanged.estimate for each in found.kinds} == dict.fromkeys(
+            ("case", "whitespace", "typos", "politeness", "paraphrase", "answer_format"), 1.0
+        )
 
     def test_queries_that_few_solve_are_found_by_who_knows_the_subject(self):
         """On queries that one to three of twenty models solve, routers find them in 23 to 24 %

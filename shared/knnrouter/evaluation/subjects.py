@@ -20,9 +20,10 @@ from knnrouter.policies import Policy
 from knnrouter.pool import ModelPool
 from knnrouter.records import RecordSet
 from knnrouter.router import Router
-from knnrouter.vectors import Progress
+from knnrouter.vectors import Progress, query_vectors
 
 from .measured import Measured, best_column, costs_of, measured, train_means
+from .near import nearest_in
 from .outcomes import Outcomes
 from .ties import first_choice
 
@@ -39,6 +40,9 @@ Subject: TypeAlias = Router | Sequence[Decision | str] | NDArray[np.floating]
 """A router; or a decision (or a model's name) for each row; or expected scores, shape (n, m)."""
 
 _Floats = NDArray[np.float64]
+
+_SAME_VECTOR = 1 - 1e-5
+"""From this cosine on, two vectors are of one text, apart from rounding."""
 
 _BATCH = 1024
 """How many queries are routed at a time."""
@@ -230,9 +234,20 @@ def pool_columns(pool: ModelPool, records: RecordSet) -> dict[str, int]:
 
 
 def seen_rows(router: Router, records: RecordSet) -> NDArray[np.bool_]:
-    """Which rows have a text that the router's evidence has; shape (n,)."""
-    known = {text for text in router.records.queries if text is not None}
-    return np.array([text in known for text in records.queries], dtype=np.bool_)
+    """Which rows have a text that the router's evidence has; shape (n,).
+
+    Where the evidence keeps no text, a row that has the vector of a row of it.
+    """
+    evidence = router.records
+    known = {text for text in evidence.queries if text is not None}
+    seen = np.array([text in known for text in records.queries], dtype=np.bool_)
+    bare = np.array([text is None for text in evidence.queries], dtype=np.bool_)
+    asked = np.array([text is not None for text in records.queries], dtype=np.bool_)
+    if bare.any() and asked.any() and evidence.vectors is not None:
+        vectors = query_vectors(records.select(np.flatnonzero(asked)), router.embedder)
+        nearest = nearest_in(vectors, evidence.vectors[bare])
+        seen[asked] |= nearest.similarities >= _SAME_VECTOR
+    return seen
 
 
 def _decisions(

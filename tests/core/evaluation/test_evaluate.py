@@ -198,6 +198,18 @@ class TestWaysIn:
         with pytest.raises(EvaluationError, match="no row is left"):
             evaluate(router, train)
 
+    def test_what_a_router_without_texts_has_seen_is_left_out_by_its_vector(
+        self, keyword_rows, tmp_path
+    ):
+        train, test = keyword_rows
+        Router.fit(train).save(tmp_path / "bare", keep_queries=False)
+        router = Router.load(tmp_path / "bare")
+        assert set(router.records.queries) == {None}
+        mixed = RecordSet.concat([test, train.select([0, 1])])
+        with pytest.warns(EvaluationWarning, match="2 of .* rows were left out, whose text stands"):
+            report = evaluate(router, mixed, draws=20)
+        assert report.outcomes.ids == test.ids
+
     def test_folds_route_every_row_once(self, keyword_rows):
         everything = RecordSet.concat(keyword_rows)
         outcomes = by_folds(everything, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knnrouter.errors import EvaluationError
 from knnrouter.evaluation.near import NEAR
@@ -11,7 +12,7 @@ from knnrouter.records import RecordSet
 from .base import Split
 from .kin import Near, kinship
 
-__all__ = ["draw", "k_fold", "random_split"]
+__all__ = ["draw", "k_fold", "parted", "random_split"]
 
 
 def k_fold(
@@ -88,15 +89,31 @@ def random_split(
     if not 0.0 < share < 1.0:
         raise EvaluationError(f"share is {share!r}; give a share above 0 and below 1, such as 0.2")
     kin = kinship(records, near=near, at_least=at_least)
-    sizes = np.bincount(kin)
-    if len(sizes) < 2:
+    if not kin.any():
         raise EvaluationError(
             f"all {len(records)} rows belong together, so none can be tested by what the others "
             "teach; give more records"
         )
+    return parted(kin, share, seed=seed)
+
+
+def parted(kin: NDArray[np.int64], share: float, *, seed: int) -> Split:
+    """Draw whole sets of kin, in random order, until the share is tested as nearly as it can be.
+
+    Args:
+        kin: As `kinship` gives it, of at least two sets; shape (n,).
+        share: In (0, 1).
+        seed: Where the random order comes from.
+
+    Example:
+        >>> split = parted(np.array([0, 0, 0, 1]), 0.5, seed=0)
+        >>> sorted([len(split.train), len(split.test)])
+        [1, 3]
+    """
+    sizes = np.bincount(kin)
     order = np.random.default_rng(seed).permutation(len(sizes))
     tested = np.cumsum(sizes[order])[:-1]
-    nearest = int(np.abs(tested - share * len(records)).argmin())
+    nearest = int(np.abs(tested - share * len(kin)).argmin())
     test = np.isin(kin, order[: nearest + 1])
     return Split(np.flatnonzero(~test), np.flatnonzero(test))
 

@@ -99,7 +99,14 @@ def _refused(asked: Asked, labeled: Labeled, goal: Quality) -> str:
     gains = labeled.gains(asked, columns, goal.of_best)
     lead, spread = float(gains.mean()), float(gains.std(ddof=1)) if len(gains) > 1 else math.inf
     need = rows_needed(lead, spread, width=1 + goal.of_best, level=1 - goal.confidence)
-    reached = asked.at(labeled.scores, columns).mean() / labeled.scores[:, labeled.single].mean()
+    name, alone = asked.models[labeled.single], labeled.scores[:, labeled.single].mean()
+    if not alone:
+        return (
+            f"{goal}: {name}, the best by the router's records, scores 0 on all {len(gains):,} "
+            "labeled queries, so no part of it can be promised; look whether its answers were "
+            "graded as they were meant, or give other queries"
+        )
+    reached = asked.at(labeled.scores, columns).mean() / alone
     advice = (
         f"about {_rounded(need):,} like them might; give more, fewer held out, a lower part of the "
         "best, or a lower confidence"
@@ -108,7 +115,7 @@ def _refused(asked: Asked, labeled: Labeled, goal: Quality) -> str:
     )
     return (
         f"{goal}: {len(gains):,} labeled queries cannot promise it, not even at the best expected "
-        f"score, which reaches {100 * reached:.4g} % of {asked.models[labeled.single]} on them; "
+        f"score, which reaches {100 * reached:.4g} % of {name} on them; "
         f"{advice}"
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from knnrouter.errors import EvaluationError
 from knnrouter.evaluation.splits import kinship
+from knnrouter.evaluation.splits.shuffled import parted
 from knnrouter.records import RecordSet
 from knnrouter.records.sets import group_by_text
 from knnrouter.router import Router
@@ -53,16 +54,14 @@ class Traffic:
         Raises:
             EvaluationError: One of the two sides would be empty.
         """
-        sizes = np.bincount(self.kin)
-        order = np.random.default_rng(seed).permutation(len(sizes))
-        count = int(np.searchsorted(np.cumsum(sizes[order]), holdout * len(self), side="right"))
-        if holdout > 0 and not 0 < count < len(sizes):
+        if holdout == 0:
+            return np.arange(len(self)), np.arange(0)
+        if not self.kin.any():
             raise EvaluationError(
-                f"{len(self):,} queries, {len(sizes):,} of different texts, cannot be parted with "
-                f"{holdout:g} of them held out; give more queries, or holdout=0"
+                f"the traffic is one text or group ({len(self):,} times), so none can be held "
+                "out; give other queries too, or holdout=0"
             )
-        held = np.isin(self.kin, order[:count])
-        return np.flatnonzero(~held), np.flatnonzero(held)
+        return parted(self.kin, holdout, seed=seed)
 
 
 def traffic_of(

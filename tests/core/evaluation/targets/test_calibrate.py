@@ -94,6 +94,12 @@ class TestRepeatedQueries:
         assert often.figures["share"].low == pytest.approx(share.low)
         assert often.figures["share"].high == pytest.approx(share.high)
 
+    def test_large_sets_are_parted_as_evenly_as_can_be(self, router):
+        texts = [f"{kind} text" for kind in (0, 1) for _ in range(30)] + ["2 text"]
+        for seed in range(6):
+            found = calibrate(router, texts, Budget(usd_per_1000=9.0), seed=seed)
+            assert {found.used, found.held_out} == {30, 31}
+
     def test_few_different_queries_are_few(self, router):
         texts = [f"{kind} text" for kind in range(KINDS)] * 100
         found = calibrate(router, texts, Budget(usd_per_1000=2.0))
@@ -382,7 +388,7 @@ class TestAnyGoal:
         texts = [f"{row % KINDS} copy {row % 40}" for row in range(400)]
         found = calibrate(router, texts, Budget(usd_per_1000=1), holdout=0.5)
         assert found.held_out == 200  # 20 of the 40 texts, ten times each
-        with pytest.raises(EvaluationError, match="50 queries, 1 of different texts, cannot be"):
+        with pytest.raises(EvaluationError, match=r"one text or group \(50 times\), so none"):
             calibrate(router, ["1 same"] * 50, Budget(usd_per_1000=1))
 
     def test_few_held_out_are_told(self, router, traffic):

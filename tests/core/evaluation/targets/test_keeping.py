@@ -152,6 +152,12 @@ def test_rows_are_usable_where_all_that_may_be_chosen_was_measured(asked_of):
     assert usable(asked, scores, 1).tolist() == [True, False, False, True]
 
 
+def test_a_part_of_nothing(asked_of):
+    labeled = Labeled(scores=np.zeros((9, 2)), kin=np.arange(9), single=1)
+    with pytest.raises(EvaluationError, match=r"b, the best by .* scores 0 on all 9 labeled quer"):
+        kept_weight(asked_of([[0.5, 0.6]] * 9, COSTS), labeled, Quality(of_best=0.9), seed=0)
+
+
 def test_the_best_of_equal_single_models_is_the_cheaper(asked_of):
     asked = replace(asked_of([[0.5, 0.5]] * 2, [0.02, 0.01]), means=np.array([0.5, 0.5]))
     unpriced = replace(asked, costs=np.full((2, 2), NAN))

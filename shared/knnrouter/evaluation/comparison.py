@@ -149,17 +149,17 @@ class Comparison:
         return whole
 
     def __str__(self) -> str:
-        if not self.moved:
-            return f"nothing moves: all {self.n:,} queries keep their model"
         parts = [f"{self.moved:,} of {self.n:,} queries ({self.share:.1%}) get another model"]
-        if self.cost is not None:
+        if not self.moved:
+            parts = [f"nothing moves: all {self.n:,} queries keep their model"]
+        if self.cost is not None and (self.moved or self.cost.estimate):
             low, cost, high = (
                 1000 * end for end in (self.cost.low, self.cost.estimate, self.cost.high)
             )
             parts.append(
                 f"expected cost changes by ${cost:.4f} [{low:.4f}, {high:.4f}] per 1,000 queries"
             )
-        if self.quality is not None:
+        if self.quality is not None and self.moved:
             parts.append(f"measured quality changes by {self.quality} (n = {self.measured:,})")
         return "; ".join(parts)
 
@@ -232,7 +232,7 @@ def compare(
         quality=drawing.interval((scores[1] - scores[0])[both]) if both.any() else None,
         tasks=_by_task(tasks, moved, scores[1] - scores[0], added),
         examples=_examples(texts, tasks, sides, scores, moved),
-        notes=_notes(first, second, traffic, int(both.sum())),
+        notes=(*_notes(first, second, traffic, int(both.sum())), *_renamed(first, second, pairs)),
     )
 
 
@@ -354,3 +354,23 @@ def _notes(
             "where none was measured"
         )
     return tuple(notes)
+
+
+def _renamed(first: Router, second: Router, pairs: Counter[tuple[str, str]]) -> list[str]:
+    """A note on each move between two names of the same evidence."""
+    one, other = _evidence_names(first), _evidence_names(second)
+    return [
+        f"{name} and {after} have the same evidence, so {count:,} queries move by name alone"
+        for (name, after), count in sorted(pairs.items())
+        if name != after and one[name] is not None and one[name] == other[after]
+    ]
+
+
+def _evidence_names(router: Router) -> dict[str, str | None]:
+    """What each model of the pool is called in the evidence; None where it has none."""
+    models = router.records.models
+    columns = router.pool.columns(models).columns
+    return {
+        name: None if column is None else models[column]
+        for name, column in zip(router.pool.names, columns, strict=True)
+    }

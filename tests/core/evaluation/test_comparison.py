@@ -178,3 +178,26 @@ def test_intervals_of_a_comparison_have_the_same_bounds(router):
         "draws is 0; give at least 1, such as 2000",
         "confidence is 95; give a part between 0 and 1, such as 0.95",
     )
+
+
+def test_a_price_alone_changes_the_cost_though_nothing_moves(router):
+    dearer = {name: each | {"price": {"input": 0, "output": 10}} for name, each in PRICES.items()}
+    found = compare(router, router.with_pool(keyword_pool(**dearer)), TEXTS)
+    # From (4 + 1 + 2 + 4) / 4 to 10 USD per 1,000 queries.
+    assert found.moved == 0
+    assert str(found).startswith(
+        "nothing moves: all 4 queries keep their model; expected cost changes by $7.2500 ["
+    )
+
+
+def test_a_model_of_another_name_with_the_same_evidence_is_named():
+    rows = [{"query": "code", "coder": 1, "poet": 0}, {"query": "ode", "coder": 0, "poet": 1}]
+    router = Router.fit(RecordSet.from_rows(rows))
+    renamed = ModelPool.from_text("models: [{name: newer, aliases: [coder]}, {name: poet}]")
+    found = compare(router, router.with_pool(renamed), ["code", "code!"])
+    assert [(each.first, each.second, each.queries) for each in found.moves] == [
+        ("coder", "newer", 2)
+    ]
+    assert found.notes == (
+        "coder and newer have the same evidence, so 2 queries move by name alone",
+    )

@@ -50,7 +50,17 @@ class Search:
 
     @property
     def single(self) -> int:
-        """The column of the best single model, by the router's own records."""
+        """The column of the best single model, by the router's own records.
+
+        Raises:
+            EvaluationError: They measure none of the models that may answer.
+        """
+        if np.isnan(self.asked.means).all():
+            raise EvaluationError(
+                f"the router's records measure none of the models that may answer, "
+                f"{', '.join(self.asked.models)}, so there is nothing to choose by; add records "
+                "of them, or enable the models that were measured"
+            )
         costs = None if np.isnan(self.asked.costs).any() else self.asked.costs
         return best_column(self.asked.models, self.asked.means, costs)
 

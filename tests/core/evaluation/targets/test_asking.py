@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from knnrouter import ModelPool, ModelSpec, RecordSet, Router
-from knnrouter.errors import UnpricedError
+from knnrouter.errors import EvaluationError, UnpricedError
+from knnrouter.evaluation import Share, calibrate
 from knnrouter.evaluation.targets.asking import ask, stated
 from knnrouter.policies import (
     BestScore,
@@ -17,6 +18,7 @@ from knnrouter.policies import (
     Reserved,
     ScoreMinusCost,
 )
+from knnrouter.records import Price
 
 NAN = float("nan")
 tenth = st.integers(0, 10).map(lambda x: x / 10)
@@ -154,6 +156,25 @@ def test_without_a_default_unknown_words_are_the_policys_own():
     assert router.route(TEXTS[2], policy=ScoreMinusCost(cost_weight=1000)).model == "small"
     fixed, _ = ask(router_of(default="small"), TEXTS[:3])
     assert fixed.fixed.tolist() == [-1, -1, 0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_models_that_nobody_measured_leave_it_to_the_default():
+    """Neither of two can be judged, so no policy is asked."""
+    pool = ModelPool(
+        models=[
+            *(ModelSpec(name=name, price=Price(1, 1)) for name in ("new", "newer")),
+            *(ModelSpec(name=name, enabled=False) for name in ("small", "large")),
+        ],
+        router={"default": "newer"},
+    )
+    router = Router.fit(RecordSet.from_rows(ROWS), pool=pool)
+    assert router.route(TEXTS[0]).reason_code == "no_evidence"
+    asked, rows = ask(router, TEXTS[:2])
+    assert asked.fixed.tolist() == [1, 1]
+    assert [row.chosen(BestScore()) for row in rows] == ["newer", "newer"]
+    with pytest.raises(EvaluationError, match=r"measure none of .* new, newer, so .*; add records"):
+        calibrate(router, TEXTS[:2], Share(model="new", at_most=0.5))
 
 
 @pytest.mark.filterwarnings("ignore:off")

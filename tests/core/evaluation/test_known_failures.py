@@ -314,16 +314,26 @@ class TestFarFromTheEvidence:
         assert similar == sorted(similar, reverse=True)
         assert np.corrcoef(similar, won)[0, 1] > 0.5
 
-    def test_similarity_tells_and_a_guard_acts(self, router):
-        far, near = self.at(0.0), self.at(0.95)
-        policy = Guarded(policy=BestScore(), min_similarity=0.8, fallback="strong")
+    def test_similarity_tells_and_a_guard_acts(self):
+        """Where all that the router knows is elsewhere, it loses to the best single model."""
+        known = {"sums": {"one": 0.9, "two": 0.5}, "verse": {"one": 0.6, "two": 0.9}}
+        router = fitted(drawn(known, 200), k=5)
+        far = drawn({"law": {"one": 0.9, "two": 0.2}}, 200, near=0.0)
+        near = drawn(known, 100, first=500, seed=5)
+        lost = evaluate(router, far, draws=200)
+        assert lost.best_single.name == "one"
+        assert 0.2 < lost.behavior.shares["two"] < 0.5
+        assert lost.verdict.quality.high < -0.1
+        policy = Guarded(policy=BestScore(), min_similarity=0.8, fallback="one")
         guarded = evaluate(router, far, policy=policy, draws=20)
-        assert guarded.behavior.shares == {"weak": 0.0, "strong": 1.0}
+        assert guarded.behavior.shares == {"one": 1.0, "two": 0.0}
         assert guarded.quality.estimate == guarded.best_single.quality
         assert max(each.high for each in guarded.by_similarity) < 0.8
         inside = evaluate(router, near, policy=policy, draws=20)
         assert min(each.low for each in inside.by_similarity) > 0.8
-        assert inside.outcomes.chosen.tolist() == evaluate(router, near).outcomes.chosen.tolist()
+        plain = evaluate(router, near, draws=20)
+        assert inside.outcomes.chosen.tolist() == plain.outcomes.chosen.tolist()
+        assert plain.verdict.quality.estimate > 0.05
 
 
 class TestWhatRoutingCannotHave:

@@ -99,6 +99,12 @@ class Search:
     def inner(self, used: NDArray[np.int64], seed: int) -> Policy:
         """The policy that keeps to the goal on these rows."""
         asked, traffic, goal = self.asked.only(used), self.traffic.only(used), self.goal
+        count = len(np.unique(traffic.kin))
+        if count < _FEW and not isinstance(goal, Quality):  # which promises, or refuses
+            self.notes.append(
+                f"it was chosen on only {count} different queries, so others may well miss the "
+                f"goal; give more, {_FEW} and more to choose on"
+            )
         if isinstance(goal, Share):
             return self._reserved(asked, goal)
         if isinstance(goal, Budget):

@@ -391,6 +391,13 @@ class TestAnyGoal:
         with pytest.raises(EvaluationError, match=r"one text or group \(50 times\), so none"):
             calibrate(router, ["1 same"] * 50, Budget(usd_per_1000=1))
 
+    def test_few_to_choose_on_are_told(self, router, traffic):
+        for goal in (Budget(usd_per_1000=1), Share(model="large", at_most=0.3)):
+            found = calibrate(router, traffic.queries, goal, holdout=0.99)
+            assert any("chosen on only 10 different queries" in note for note in found.notes)
+            found = calibrate(router, traffic.queries, goal, holdout=0.97)
+            assert not any("chosen on only" in note for note in found.notes)
+
     def test_few_held_out_are_told(self, router, traffic):
         found = calibrate(router, traffic.queries[:20], Budget(usd_per_1000=1))
         assert "only 10 different queries were held out" in found.notes[-1]

@@ -25,6 +25,7 @@ from knnrouter.evaluation import (
     strong_fraction_curve,
 )
 from knnrouter.policies import BestScore, Guarded, ScoreMinusCost
+from knnrouter.pool import Price
 
 SUBJECTS = ("sums", "verse", "law")
 DIM = 24
@@ -64,10 +65,6 @@ def fitted(records, *, k=30, shrinkage=0.0, embedder=EMBEDDER, **settings):
     """A router by the plain vote of `k` neighbors, unless shrunk."""
     vote = KNN(k=k, weights="uniform", shrinkage=shrinkage)
     return Router.fit(records, embedder=embedder, estimator=vote, **settings)
-
-
-def chosen(router, records):
-    return [each.model for each in router.route_many(records.queries)]
 
 
 def reference(report, name):
@@ -339,9 +336,9 @@ class TestFarFromTheEvidence:
 class TestWhatRoutingCannotHave:
     def test_a_collapsed_router_is_the_model_that_it_became(self):
         """A router that asks one model for everything is not routing (Srivatsa et al.)."""
-        train = drawn({"sums": {"one": 0.9, "two": 0.2}, "verse": {"one": 0.8, "two": 0.3}}, 80)
-        test = drawn({"sums": {"one": 0.9, "two": 0.2}, "verse": {"one": 0.8, "two": 0.3}}, 80)
-        report = evaluate(fitted(train), replace(test, queries=_later(test.queries)), draws=50)
+        rates = {"sums": {"one": 0.9, "two": 0.2}, "verse": {"one": 0.8, "two": 0.3}}
+        test = drawn(rates, 80, first=80, seed=1)
+        report = evaluate(fitted(drawn(rates, 80)), test, draws=50)
         assert report.behavior.collapsed
         assert report.behavior.entropy == 0.0
         assert report.quality.estimate == report.best_single.quality
@@ -350,7 +347,7 @@ class TestWhatRoutingCannotHave:
         assert "every query goes to one, the best single model" in report.verdict.text
         assert "the router has collapsed: one model gets more than 95 %" in str(report)
 
-    def test_a_router_may_win_and_be_below_the_mixture(self):
+    def test_a_router_may_save_and_be_below_the_mixture(self):
         """A router is worth nothing where random draws among single models beat it at its cost: the
         Zero router is the bar (RouterBench). It may save against the best single model all the
         same, so that the two figures must be read together."""
@@ -538,6 +535,44 @@ class TestCosts:
         assert report.cost is None
         assert report.curve is None
 
+    def test_a_new_price_needs_no_refit(self):
+        """Prices fall by the month; what was learned of quality stays as it is (RouterArena)."""
+        texts = []
+        embedder = FunctionEmbedder(
+            lambda some: [texts.append(text) or vector(text) for text in some], DIM, "kept-24"
+        )
+        tokens = {"input_tokens": 1000, "output_tokens": 100}
+        rates = {"sums": {"small": 0.5, "large": 0.9}, "verse": {"small": 0.9, "large": 0.9}}
+
+        def counted(records):
+            shape = records.scores.shape
+            given = {name: np.full(shape, float(count)) for name, count in tokens.items()}
+            return RecordSet(**records.as_dict() | given)
+
+        def priced(**prices):
+            models = [ModelSpec(name=name, price=Price(usd, usd)) for name, usd in prices.items()]
+            return ModelPool(models=models)
+
+        test = counted(drawn(rates, 50, first=100, seed=1))
+        router = fitted(
+            counted(drawn(rates, 100)), k=100, embedder=embedder, pool=priced(small=1, large=10)
+        )
+        texts.clear()
+        cheaper = router.with_pool(priced(small=1, large=2))
+        assert texts == []  # nothing is learned again
+        policy = ScoreMinusCost(cost_weight=200)
+        before, after = (
+            evaluate(each, test, policy=policy, draws=20) for each in (router, cheaper)
+        )
+        usd = {each.name: each.cost for each in after.singles}
+        assert usd == {"small": pytest.approx(0.0011), "large": pytest.approx(0.0022)}
+        # On sums the large model is 0.4 better: worth it at 0.0011 USD more, not at 0.0099.
+        assert before.behavior.shares == {"small": 1.0, "large": 0.0}
+        assert after.behavior.shares == {"small": 0.5, "large": 0.5}
+        assert after.cost.estimate == pytest.approx((0.0011 + 0.0022) / 2)
+        expected = [each.outcomes.estimated_scores.tolist() for each in (before, after)]
+        assert expected[0] == expected[1]
+
     def test_a_new_model_that_is_dominated_changes_no_decision(self):
         """A model is added by a few measurements; the others' estimates stay (UniRoute)."""
         train, queries = drawn(SPECIALISTS, 60), drawn(SPECIALISTS, 20, first=60).queries
@@ -561,11 +596,3 @@ class TestCosts:
                 one.scores["one"] - one.scores["two"]
             )
             assert two.scores["new"] < 0.3
-
-
-def _later(queries):
-    """The same subjects under numbers that no evidence has."""
-    return tuple(
-        f"{subject} {int(number) + 5000} at {near}"
-        for subject, number, _, near in map(str.split, queries)
-    )

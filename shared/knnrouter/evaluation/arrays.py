@@ -23,6 +23,7 @@ __all__ = [
     "columns",
     "group_numbers",
     "known_columns",
+    "numbers",
     "table",
     "undefined",
     "vectors",
@@ -44,6 +45,24 @@ def alike(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=_SLACK, abs_tol=_SLACK)
 
 
+def numbers(values: ArrayLike, name: str) -> Floats:
+    """An array of numbers, of any shape; NaN may be among them.
+
+    Raises:
+        EvaluationError: Something in it is no number, or its rows differ in length.
+
+    Example:
+        >>> numbers([[1, True], [None, 0.5]], "scores").tolist()
+        [[1.0, 1.0], [nan, 0.5]]
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(
+            f"{name} is no array of numbers ({error}); give numbers, and rows of one length"
+        ) from error
+
+
 def vectors(**given: ArrayLike) -> list[Floats]:
     """One number each for the same things, finite and at least one; shape (n,) each.
 
@@ -58,7 +77,7 @@ def vectors(**given: ArrayLike) -> list[Floats]:
         knnrouter.errors.EvaluationError: 1 of 2 values of costs are not finite, the first at 1; \
 every value must be measured: leave out what is not
     """
-    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in given.items()}
+    arrays = {name: numbers(values, name) for name, values in given.items()}
     shapes = [each.shape for each in arrays.values()]
     if any(len(shape) != 1 or not shape[0] for shape in shapes) or len(set(shapes)) > 1:
         raise EvaluationError(
@@ -87,7 +106,7 @@ def table(
         >>> table([[1, 0], [0, 1]]).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, name)
     wanted = "(n, m)" if like is None else str(like.shape)
     if array.ndim != 2 or not array.size or (like is not None and array.shape != like.shape):
         raise EvaluationError(
@@ -113,7 +132,7 @@ def known_columns(expected: ArrayLike, scores: Floats) -> tuple[Floats, Floats]:
         >>> [each.tolist() for each in known_columns([[0.1, nan]], np.array([[0.0, 1.0]]))]
         [[[0.0]], [[0.1]]]
     """
-    estimates = np.asarray(expected, dtype=np.float64)
+    estimates = numbers(expected, "expected")
     if estimates.shape != scores.shape:
         table(estimates, name="expected", like=scores)
     known = np.asarray(~np.isnan(estimates).any(axis=0))
@@ -169,9 +188,9 @@ def group_numbers(
         raise EvaluationError(
             f"there are {len(labels)} tasks for {rows} queries; give the task of each query"
         )
-    numbers: dict[Hashable, int] = {}
-    found = [numbers.setdefault(label, len(numbers)) for label in labels]
-    return tuple(numbers), np.array(found, dtype=np.int64)
+    places: dict[Hashable, int] = {}
+    found = [places.setdefault(label, len(places)) for label in labels]
+    return tuple(places), np.array(found, dtype=np.int64)
 
 
 def undefined(figure: str, why: str) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
-from .arrays import Floats, known_columns, table, undefined, vectors
+from .arrays import Floats, known_columns, numbers, table, undefined, vectors
 from .ratios import task_means
 
 __all__ = [
@@ -267,7 +267,7 @@ def _pairs(
     expected: ArrayLike, measured: ArrayLike, *, within: bool = False
 ) -> tuple[Floats, Floats]:
     """The cells where both are known, flat; shape (k,) each, k at least 1."""
-    one, other = np.asarray(expected, dtype=np.float64), np.asarray(measured, dtype=np.float64)
+    one, other = numbers(expected, "expected"), numbers(measured, "measured")
     if one.shape != other.shape:
         raise EvaluationError(
             f"the two arrays have shapes {one.shape} and {other.shape}; give both for the same "

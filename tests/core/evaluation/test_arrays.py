@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from knnrouter.errors import EvaluationError, EvaluationWarning
+from knnrouter.evaluation import brier
 from knnrouter.evaluation.arrays import (
     columns,
     group_numbers,
@@ -91,3 +92,14 @@ def test_a_figure_that_cannot_be_had_points_at_who_asked_for_it():
     ) as got:
         assert math.isnan(measure())
     assert got[0].filename == __file__
+
+
+@pytest.mark.parametrize("values", [["a", 1.0], [[0.5], [0.5, 1.0]], [object()]])
+def test_what_is_no_number(values):
+    for refused in (lambda: vectors(a=values), lambda: table(values, name="a")):
+        with pytest.raises(
+            EvaluationError, match=r"a is no array of numbers .*; give numbers, and"
+        ):
+            refused()
+    with pytest.raises(EvaluationError, match="expected is no array of numbers"):
+        brier(values, [1.0, 0.0])

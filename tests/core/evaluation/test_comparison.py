@@ -201,3 +201,9 @@ def test_a_model_of_another_name_with_the_same_evidence_is_named():
     assert found.notes == (
         "coder and newer have the same evidence, so 2 queries move by name alone",
     )
+
+
+def test_what_the_second_router_has_seen_tells_no_quality_either(router):
+    records = RecordSet.from_rows(MEASURED)
+    other = Router.fit(records.select([0, 1]))
+    assert compare(router, other, records.select([0, 1])).measured == 0

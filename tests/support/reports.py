@@ -12,7 +12,8 @@ import numpy as np
 from knnrouter import RecordSet
 from knnrouter.decision import Neighbor
 from knnrouter.evaluation import Outcomes, evaluate
-from knnrouter.evaluation.report import Report, WorstQuery
+from knnrouter.evaluation.report import Report
+from knnrouter.evaluation.report_parts import WorstQuery
 
 MODELS = (
     *("qwen2.5-7b-instruct", "codegemma-7b", "gemma-2-9b-it", "llama-3.1-8b-instruct"),
@@ -139,7 +140,17 @@ def many() -> Report:
 def unknown() -> Report:
     """A report where whatever can be NaN is NaN, but for the qualities of models."""
     report = large()
-    kept = {"outcomes", "verdict", "singles", "best_single", "behavior", "n", "confidence", "draws", "seed"}
+    kept = {
+        "outcomes",
+        "verdict",
+        "singles",
+        "best_single",
+        "behavior",
+        "n",
+        "confidence",
+        "draws",
+        "seed",
+    }
     return replace(
         report,
         **{

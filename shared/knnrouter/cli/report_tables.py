@@ -41,8 +41,8 @@ def show_report(report: Report) -> None:
     if len(report.tasks) > 1:
         output.show()
         _show_tasks(report)
-    if report.behavior.collapsed:
-        output.show("The router has collapsed: one model gets more than 95 % of the queries.")
+    for caution in report.cautions:
+        output.show(f"{caution[0].upper()}{caution[1:]}.")
     for note in report.notes:
         if note not in report.outcomes.left_out:  # which a warning has told
             output.say(f"note: {output.one_line(note)}")

@@ -13,7 +13,7 @@ from knnrouter.errors import EvaluationError
 from .hulls import hull
 from .outcomes import Outcomes
 from .references import chance_corrected_oracle
-from .report import Reference
+from .report_parts import Reference
 from .resampling import Interval, interval, resampled_means, widening
 from .ties import first_choice
 from .verdicts import Verdict, verdict

@@ -343,7 +343,14 @@ def _notes(
     first: Router, second: Router, traffic: RecordSet | Sequence[str], measured: int
 ) -> tuple[str, ...]:
     notes = []
-    if isinstance(traffic, RecordSet) and measured < len(traffic):
+    if isinstance(traffic, RecordSet) and not any(
+        measured_columns(router.pool, traffic) for router in (first, second)
+    ):
+        notes.append(
+            f"the records measure {', '.join(traffic.models)}, none of which is in a pool of the "
+            "two: give records of their models, or aliases, to see what quality does"
+        )
+    elif isinstance(traffic, RecordSet) and measured < len(traffic):
         notes.append(
             f"quality is measured on {measured:,} of {len(traffic):,} queries: where both choices "
             "were measured, and neither router has seen the query"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from . import arena, behavior, calibration, ratios
 from .outcomes import Outcomes
-from .report import (
+from .report_parts import (
     Behavior,
     Overhead,
     Ratios,

@@ -8,7 +8,7 @@ from . import curves, ratios
 from .hulls import Hull, aiq, hull
 from .outcomes import Outcomes
 from .regret import cost_weight_grid, regret_curve
-from .report import CostCurve, PairFigures, RegretPoint
+from .report_parts import CostCurve, PairFigures, RegretPoint
 
 __all__ = ["curve_of", "pair_of"]
 

@@ -29,6 +29,9 @@ MARGIN = 0.01
 _POWER = (1.96 + 0.84) / 1.96
 """A difference so many half-widths away from a bound is told from it four times in five."""
 
+_LEAST = 30
+"""Of fewer queries in all no interval is trusted to tell."""
+
 _FAR = 100
 """Beyond so many times the queries at hand, no number is worth naming."""
 
@@ -162,7 +165,9 @@ def _needed(found: Interval, bound: float, n: int) -> float:
     half = (found.high - found.low) / 2
     if half == 0:
         return n
-    return math.inf if gap == 0 else float(max(n + 1, math.ceil(n * (half * _POWER / gap) ** 2)))
+    if gap == 0:
+        return math.inf
+    return float(max(n + 1, _LEAST, math.ceil(n * (half * _POWER / gap) ** 2)))
 
 
 def _text(

@@ -167,6 +167,15 @@ def test_refusals(router, traffic, why):
         compare(router, router, traffic)
 
 
+def test_records_of_other_models_are_told(router):
+    found = compare(router, router, RecordSet.from_rows([{"query": "code", "other": 1}]))
+    assert (found.measured, found.quality) == (0, None)
+    assert found.notes == (
+        "the records measure other, none of which is in a pool of the two: give records of their "
+        "models, or aliases, to see what quality does",
+    )
+
+
 def test_one_text_is_no_list_of_letters(router):
     assert compare(router, router, "code please").n == 1
 

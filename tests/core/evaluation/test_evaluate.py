@@ -451,6 +451,19 @@ class TestAsData:
         assert one.to_dict() == other.to_dict()
         assert evaluate(EXPECTED, records(**PRICED), draws=50, seed=1).quality == one.quality
 
+    def test_cautions_are_said_beside_the_verdict(self, report):
+        # Four queries: the mixture is not shown to be beaten.
+        assert report.cautions == (
+            "not shown to be better than the Zero router: a random mixture of single models at "
+            "the same cost may score at least as much",
+        )
+        assert report.cautions[0] in str(report).splitlines()
+        assert report.to_dict()["cautions"] == list(report.cautions)
+        one = evaluate(["large"] * 4, records(), train=TRAIN, draws=20)
+        assert one.cautions == (
+            "the router has collapsed: one model gets more than 95 % of the queries",
+        )
+
     def test_the_text_starts_with_the_verdict(self, report):
         first, *rest = str(report).splitlines()
         assert first == str(report.verdict)

@@ -368,6 +368,11 @@ class TestWhatRoutingCannotHave:
         assert report.against_mixture.estimate == pytest.approx(-0.005)
         assert report.against_mixture.high < 0.0
         assert f"models at the same cost: {report.against_mixture}" in str(report)
+        assert report.cautions == (
+            "no better than the Zero router: a random mixture of single models at the same cost "
+            "scores at least as much",
+        )
+        assert report.cautions[0] in str(report)
 
     def test_an_oracle_is_lucky(self):
         """Of models that guess, one is right nearly always (RouterBench, LLMRouterBench)."""

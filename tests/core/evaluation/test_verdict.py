@@ -78,6 +78,11 @@ def test_no_number_is_named_beyond_a_hundred_times():
     assert math.isnan(verdict(BETTER, None, n=100, single="large", routed=1.0).more_queries)
 
 
+def test_a_handful_is_told_to_grow_to_thirty():
+    found = verdict(Interval(0.5, -0.1, 0.9), None, n=3, single="large", routed=1.0)
+    assert found.more_queries == 27  # 6.1 would do by the formula
+
+
 def test_costs_that_are_open_ask_for_queries_too():
     # Quality is told; the cost, 0.0001 with a half-width of 0.0011, is not: beyond naming.
     assert verdict(BETTER, OPEN, n=100, single="large", routed=1.0).more_queries == math.inf

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from knnrouter.evaluation.report import Report, TaskFigures
+    from knnrouter.evaluation.report import Report
+    from knnrouter.evaluation.report_parts import TaskFigures
 
 __all__ = ["LARGEST", "task_heatmap"]
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from knnrouter.evaluation.report import Reference, Report
+    from knnrouter.evaluation.report import Report
+    from knnrouter.evaluation.report_parts import Reference
 
 __all__ = ["cost_quality"]
 

@@ -14,7 +14,8 @@ from .canvas import COLORS, drawn, heading, score_ticks, sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from knnrouter.evaluation.report import Report, SimilarityFigures
+    from knnrouter.evaluation.report import Report
+    from knnrouter.evaluation.report_parts import SimilarityFigures
 
 __all__ = ["regret_by_similarity"]
 

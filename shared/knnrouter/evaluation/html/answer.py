@@ -51,14 +51,12 @@ def key_figures(report: Report) -> Markup:
         f'<div><dt>{words(name)}</dt><dd class="big">{told(value)}</dd><dd>{told(about)}</dd></div>'
         for name, value, about in _figures(report)
     )
-    alarm = Markup("")
-    if report.behavior.collapsed:
-        alarm = paragraph(
-            "The router has collapsed: one model gets more than 95 % of the queries.", "alarm"
-        )
+    alarms = Markup("").join(
+        paragraph(f"{caution[0].upper()}{caution[1:]}.", "alarm") for caution in report.cautions
+    )
     return Markup(
         '<section aria-labelledby="key"><h2 id="key">Key figures</h2>'
-        f'<dl class="figures">{cells}</dl>{alarm}</section>'
+        f'<dl class="figures">{cells}</dl>{alarms}</section>'
     )
 
 

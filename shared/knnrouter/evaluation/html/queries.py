@@ -14,7 +14,8 @@ from .elements import Markup, fold, paragraph, span, table, told, words
 from .sections import section
 
 if TYPE_CHECKING:
-    from knnrouter.evaluation.report import Report, WorstQuery
+    from knnrouter.evaluation.report import Report
+    from knnrouter.evaluation.report_parts import WorstQuery
 
 __all__ = ["worst_queries"]
 

@@ -162,6 +162,19 @@ class TestRates:
         assert run("{file: new.csv, quality: {at_least: 0.625}}").passed
         assert run("{file: new.csv, when: {task: verse}, quality: {at_least: 1}}").passed
 
+    def test_the_model_that_was_chosen_most_is_told_first(self, run, folder):
+        (folder / "new.csv").write_text(
+            "query,coder,poet\n"
+            "Sort a list in C.,0.25,1\n"
+            "Write a poem on the sea.,0,1\n"
+            "Write a sonnet on the moon.,0,0.5\n"
+        )
+        outcome = run("{file: new.csv, quality: {at_least: 1}}")
+        assert [line.split() for line in outcome.details[2:4]] == [
+            ["poet", "2", "0.7500"],
+            ["coder", "1", "0.2500"],
+        ]
+
     def test_the_policy_of_the_file_holds(self, run):
         head = "pool: pool.yaml\npolicy: score_minus_cost:cost_weight=1e6"
         outcome = run("{file: results.csv, share: {model: poet, at_least: 1}}", head=head)
@@ -363,6 +376,16 @@ class TestRouters:
         )
         assert [bench.run(number).summary[:6] for number in (0, 1)] == ["3 of 6", "3 of 6"]
         assert len(asked) == 1
+
+    @pytest.mark.parametrize("route", ["tags: eu", "allow: coder", "require: tools"])
+    def test_other_options_are_asked_anew(self, write, route):
+        prompt = "prompt: Write a poem on the sea."
+        text = (
+            f"tests: [{{{prompt}, one_of: poet}}, {{{prompt}, route: {{{route}}}, one_of: coder}}]"
+        )
+        file = read_tests(write(text))
+        bench = Bench(file=file, router=router_of(file))
+        assert [bench.run(number).passed for number in (0, 1, 0)] == [True] * 3
 
 
 def test_titles(write):

@@ -212,7 +212,32 @@ def test_a_model_of_another_name_with_the_same_evidence_is_named():
     )
 
 
-def test_what_the_second_router_has_seen_tells_no_quality_either(router):
-    records = RecordSet.from_rows(MEASURED)
-    other = Router.fit(records.select([0, 1]))
-    assert compare(router, other, records.select([0, 1])).measured == 0
+def test_what_either_router_has_seen_tells_no_quality(router):
+    seen = RecordSet.from_rows(MEASURED[:2])
+    other = Router.fit(seen, embedder=router.embedder)
+    for sides in ((router, other), (other, router)):
+        found = compare(*sides, seen)
+        assert found.measured == 0
+        assert found.quality is None
+        assert "quality is measured on 0 of 2 queries" in found.notes[0]
+
+
+def test_an_example_that_either_router_has_seen_shows_no_score(router):
+    measured = RecordSet.from_rows(MEASURED[:1])
+    second = router.with_pool(keyword_pool(**PRICES))
+    shown = compare(router, second, measured, policies=BEST_TO_ALL).examples[0]
+    assert (shown.first_score, shown.second_score) == (0.75, 0.5)
+    taught = Router.fit(
+        RecordSet.from_rows([*MEASURED[:1], {"query": "an ode", "coder": 0, "poet": 1, "all": 1}]),
+        pool=router.pool,
+        embedder=router.embedder,
+    )
+    to_poet = "cheapest_above:min_score=0"
+    for sides, policies in (
+        ((router, taught), (None, to_poet)),
+        ((taught, router), (to_poet, None)),
+    ):
+        (moved,) = compare(*sides, measured, policies=policies).examples
+        assert {moved.first.model, moved.second.model} == {"coder", "poet"}
+        assert math.isnan(moved.first_score)
+        assert math.isnan(moved.second_score)

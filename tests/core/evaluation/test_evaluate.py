@@ -5,10 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from keyword_router import keyword_router
 
 from knnrouter import ModelPool, RecordSet, Router
 from knnrouter.errors import EvaluationError, EvaluationWarning
 from knnrouter.evaluation import Outcomes, by_folds, evaluate
+from knnrouter.evaluation.subjects import outcomes_of
+from knnrouter.records import Price
 
 ROWS = [
     # query, task, small, large, expected of small and large
@@ -108,6 +111,10 @@ class TestByHand:
         assert ratios.optimal_selection == 0.75  # the haiku went to large, small was cheaper
         assert ratios.optimal_cost == pytest.approx(0.013 / 0.022)
 
+    def test_the_arena_score_is_of_the_cost_of_1000_queries(self, report):
+        # $5.5 of $0.0044 to $200: (7.64386 - 2.45943) / (7.64386 + 7.82828) = 0.33508 by log2.
+        assert report.ratios.arena_score == pytest.approx(1.1 * 0.33508 / (0.1 + 0.33508), abs=1e-5)
+
     def test_tasks(self, report):
         math_, verse = report.tasks
         assert (math_.task, math_.n, math_.quality, math_.single, math_.oracle) == (
@@ -154,6 +161,97 @@ class TestByHand:
         # All that the models reach alone, at any cost, is 0.75.
         assert report.against_mixture.estimate == 0.25
         assert evaluate(EXPECTED, records(), train=TRAIN, draws=20).against_mixture is None
+
+    @pytest.mark.filterwarnings("ignore:.* cannot be had")
+    def test_of_models_as_good_the_references_pay_the_cheaper(self):
+        rows = [
+            {"query": "a", "task": "x", "large": 1, "small": 1},
+            {"query": "b", "task": "y", "large": 1, "small": 0},
+        ]
+        made = RecordSet.from_rows(each | PRICED for each in rows)
+        found = evaluate(["large"] * 2, made, train=TRAIN, draws=20).references
+        costs = {each.name: each.cost for each in found if each.in_hindsight}
+        # The first query is the small model's at $0.001, though it is the second column.
+        assert costs == {
+            "best single model, in hindsight": pytest.approx(0.01),
+            "best model of each task, in hindsight": pytest.approx(0.0055),
+            "best model of each query, in hindsight": pytest.approx(0.0055),
+        }
+
+    @pytest.mark.filterwarnings("ignore:.* cannot be had")
+    def test_cheaper_than_every_model_alone_counts_as_the_cheapest(self):
+        rows = [
+            {"query": "a", "small": 1, "large": 1, "small|cost": 1, "large|cost": 3},
+            {"query": "b", "small": 0, "large": 1, "small|cost": 3, "large|cost": 1},
+        ]
+        report = evaluate(["small", "large"], RecordSet.from_rows(rows), train=TRAIN, draws=20)
+        # Routing costs $1 a query, either model alone $2, and large alone is always right too.
+        assert (report.cost.estimate, report.quality.estimate) == (1.0, 1.0)
+        assert report.against_mixture.estimate == 0.0
+
+
+def chosen_of_two(scores, **more):
+    """Outcomes of the models weak and strong; weak is chosen, strong is the single model."""
+    count = len(scores)
+    given = {
+        "ids": tuple(map(str, range(count))),
+        "queries": (None,) * count,
+        "tasks": (None,) * count,
+        "models": ("weak", "strong"),
+        "scores": np.array(scores, dtype=np.float64),
+        "costs": None,
+        "chosen": np.zeros(count, dtype=np.int64),
+        "single": np.ones(count, dtype=np.int64),
+    }
+    outcomes = Outcomes(**given | more)
+    rows = [{"id": name, "query": name, "weak": 1, "strong": 1} for name in outcomes.ids]
+    return evaluate(outcomes, RecordSet.from_rows(rows), draws=20)
+
+
+@pytest.mark.filterwarnings("ignore:.* cannot be had")
+class TestOfOutcomes:
+    def test_of_equal_losses_the_one_with_the_nearest_evidence_comes_first(self):
+        scores = [(0.5, 1), (0, 1), (0, 1), (0, 1), (1, 1)]
+        similarity = np.array([0.9, 0.25, 0.75, np.nan, 0.9])
+        report = chosen_of_two(scores, similarity=similarity)
+        assert [each.id for each in report.worst] == ["2", "1", "3", "0"]
+
+    def test_the_share_of_the_single_model_is_that_of_its_own_column(self):
+        report = chosen_of_two([(0, 1)] * 3, chosen=np.array([0, 1, 1]))
+        assert report.behavior.single_share == pytest.approx(2 / 3)
+
+    def test_a_similarity_on_the_edge_of_two_parts_is_of_the_upper_one(self):
+        similarity = np.array([0.125, 0.25, 0.5, 0.75, 0.75, 1.0])
+        report = chosen_of_two([(0, 1)] * 3 + [(1, 1)] * 3, similarity=similarity)
+        # Edges at 1/5 ... 4/5 of the way: 0.25, 0.5, 0.75, 0.75; the part between equals is empty.
+        assert [(each.low, each.high, each.n, each.regret) for each in report.by_similarity] == [
+            (0.125, 0.125, 1, 1.0),
+            (0.25, 0.25, 1, 1.0),
+            (0.5, 0.5, 1, 1.0),
+            (0.75, 1.0, 3, 0.0),
+        ]
+
+    def test_the_curve_compares_with_the_single_model_of_training(self):
+        known = {
+            "costs": np.tile([0.01, 0.001], (3, 1)),
+            "estimated_scores": np.tile([0.9, 0.1], (3, 1)),
+        }
+        scores = [(1, 1), (1, 0), (0, 0)]
+        trained = chosen_of_two(scores, train_means=np.array([0.4, 0.6]), **known)
+        # The oracle scores 2/3; strong, the best in training, 1/3; weak, the best here, 2/3.
+        assert trained.curve.points[0].single_regret == pytest.approx(1 / 3)
+        assert chosen_of_two(scores, **known).curve.points[0].single_regret == 0.0
+
+    def test_where_no_cost_is_expected_the_curve_takes_the_mean(self):
+        report = chosen_of_two(
+            [(1, 1), (1, 0)],
+            costs=np.tile([0.01, 0.001], (2, 1)),
+            estimated_scores=np.tile([0.9, 0.8], (2, 1)),
+            estimated_costs=np.array([[np.nan, 0.001]] * 2),
+        )
+        # Weak is not free: where only the cost counts, all goes to strong.
+        assert report.curve.points[0].cost == pytest.approx(0.01)
+        assert report.curve.points[-1].cost == pytest.approx(0.001)
 
 
 class TestWaysIn:
@@ -209,6 +307,29 @@ class TestWaysIn:
         with pytest.warns(EvaluationWarning, match="2 of .* rows were left out, whose text stands"):
             report = evaluate(router, mixed, draws=20)
         assert report.outcomes.ids == test.ids
+
+    def test_a_router_may_choose_only_what_was_measured(self):
+        rows = [{"query": "code please", "poet": 0.25, "all": 0.5}]
+        router = keyword_router()
+        assert router.route("code please").model == "coder"
+        outcomes = outcomes_of(router, RecordSet.from_rows(rows))
+        assert [each.model for each in outcomes.decisions] == ["all"]
+        assert outcomes.routed.tolist() == [0.5]
+
+    def test_vectors_of_the_routers_embedder_are_taken_row_by_row(self):
+        router = keyword_router()
+        seen = router.records.queries[0]
+        rows = [
+            {"query": text, "coder": 1, "poet": 1, "all": 1} for text in (seen, "code", "code!")
+        ]
+        made = RecordSet.from_rows(rows)
+        vectors = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32)  # code, sea, sum
+        known = made.as_dict() | {"vectors": vectors, "embedder": router.embedder.id}
+        outcomes = outcomes_of(router, RecordSet(**known))
+        assert [each.model for each in outcomes.decisions] == ["poet", "all"]
+        assert router.embedder.calls == []
+        other = outcomes_of(router, RecordSet(**known | {"embedder": "another"}))
+        assert [each.model for each in other.decisions] == ["coder", "coder"]
 
     def test_folds_route_every_row_once(self, keyword_rows):
         everything = RecordSet.concat(keyword_rows)
@@ -349,6 +470,61 @@ class TestMissing:
         report = evaluate(router, made, draws=20)
         costs = {each.name: each.cost for each in report.singles}
         assert costs == {"one": pytest.approx(0.0002), "two": pytest.approx(0.0008)}
+
+    def test_costs_are_measured_else_of_tokens_else_expected(self):
+        tokens = {"one|input_tokens": 100, "one|output_tokens": 10}
+        rows = [
+            {"query": "twelve bytes", "one": 1, "two": 0, "two|cost": 0.1} | known
+            for known in ({"one|cost": 0.5, **tokens}, tokens, {})
+        ]
+        router = Router.fit(
+            RecordSet.from_rows([{"query": "train", "one": 0, "two": 1}]),
+            pool=ModelPool.from_text(
+                "models: [{name: one, price: {input: 1, output: 10}, expected_output_tokens: 100},"
+                " {name: two, price: {input: 2, output: 20}, expected_output_tokens: 100}]"
+            ),
+        )
+        outcomes = outcomes_of(router, RecordSet.from_rows(rows))
+        # 100 * $1 + 10 * $10 a million; then 12 / 4 * $1 + 100 * $10 a million.
+        assert outcomes.costs[:, 0].tolist() == pytest.approx([0.5, 0.0002, 0.001003])
+        assert outcomes.costs[:, 1].tolist() == [0.1] * 3
+        assert outcomes.notes == (
+            "costs are 67% measured, 17% measured tokens at their price, 17% expected by the "
+            "router",
+        )
+
+    def test_tokens_have_the_pools_price_else_that_of_the_records(self):
+        row = {"query": "a", "one-1": 1, "two": 0}
+        for name in ("one-1", "two"):
+            row |= {f"{name}|input_tokens": 1000, f"{name}|output_tokens": 100}
+        made = RecordSet.from_rows([row])
+        prices = {"one-1": Price(3.0, 30.0), "two": Price(5.0, 50.0)}
+        stated = RecordSet(**made.as_dict() | {"prices": prices})
+        alone = outcomes_of(["two"], stated)
+        assert alone.costs.tolist() == [pytest.approx([0.006, 0.01])]
+        assert alone.notes == ("costs are 100% measured tokens at their price",)
+        assert outcomes_of(["two"], made).costs is None
+        router = Router.fit(
+            RecordSet.from_rows([{"query": "train", "one-1": 0, "two": 1}]),
+            pool=ModelPool.from_text(
+                "models: [{name: one, aliases: [one-1]},"
+                " {name: two, price: {input: 1, output: 10}}]"
+            ),
+        )
+        routed = outcomes_of(router, stated)
+        assert routed.models == ("one", "two")
+        assert routed.costs.tolist() == [pytest.approx([0.006, 0.002])]
+
+    def test_rows_that_count_more_choose_the_single_model(self):
+        train = RecordSet.from_rows(
+            [{"query": "t", "small": 1, "large": 0}, {"query": "u", "small": 0, "large": 1}]
+        )
+        weighed = RecordSet(**train.as_dict() | {"weights": np.array([1.0, 3.0])})
+        report = evaluate(["small"] * 4, records(), train=weighed, draws=20)
+        assert report.outcomes.train_means.tolist() == [0.25, 0.75]
+        assert report.best_single.name == "large"
+        alike = evaluate(["small"] * 4, records(), train=train, draws=20)
+        assert alike.best_single.name == "small"
 
     def test_without_train_the_single_model_is_of_hindsight(self):
         report = evaluate(EXPECTED, records(), draws=20)

@@ -76,6 +76,20 @@ def test_what_unknown_tasks_cost_is_what_was_built_in():
     assert found.regret.tolist() == (single - routed).tolist()
 
 
+def test_the_seed_is_that_of_every_router(monkeypatch):
+    fit, seeds = Router.fit, []
+
+    def spy(*given, seed, **settings):
+        seeds.append(seed)
+        return fit(*given, seed=seed, **settings)
+
+    monkeypatch.setattr(Router, "fit", spy)
+    guard(made(), embedder=EMBEDDER, estimator=VOTE, draws=50, seed=7)
+    assert seeds == [7] * 8
+    seen(made(tasks=2), seed=5)
+    assert seeds[8:] == [5, 5]
+
+
 def test_the_guard_lets_through_what_is_common():
     records = made()
     report = guard(records, embedder=EMBEDDER, estimator=VOTE)

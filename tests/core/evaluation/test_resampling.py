@@ -44,6 +44,15 @@ def test_groups_count_alike_whatever_their_size():
     assert paired_bootstrap(ours, np.zeros(100)).estimate == pytest.approx(0.9)
 
 
+def test_the_mean_of_drawn_clusters_is_over_their_queries():
+    values, clusters = [[1.0], [1.0], [1.0], [0.0]], ["a", "a", "a", "b"]
+    drawn = resampled_means(values, clusters=clusters, draws=400)[:, 0]
+    # Two draws of two clusters: b and b, a and b, a and a: 0 of 2, 3 of 4, 6 of 6 are right.
+    found, counts = np.unique(drawn, return_counts=True)
+    assert found.tolist() == [0.0, 0.75, 1.0]
+    assert (counts / 400).tolist() == pytest.approx([0.25, 0.5, 0.25], abs=0.08)
+
+
 def test_any_figure():
     values = np.arange(50.0)
     found = bootstrap(lambda rows: float(np.median(values[rows])), 50, draws=300)

@@ -90,6 +90,17 @@ def test_the_interval_draws_queries_not_pairs(router):
     assert (found.overall.unchanged.low, found.overall.unchanged.high) == (0.0, 1.0)
 
 
+def test_both_intervals_hold_as_much_as_is_asked(router):
+    # Both of two queries flip, at a cost of 1 and of 0; of four, the other two do not.
+    rows = [{"query": "aa", "ex": 0, "other": 1}, {"query": "a", "ex": 1, "other": 1}]
+    rows += [{"query": "a" * many, "ex": 1, "other": 1} for many in (8, 9)]
+    records = RecordSet.from_rows(rows)
+    for confidence, flip_cost, unchanged in ((0.95, (0, 1), (0, 1)), (0.2, (0.5, 0.5), (0.5, 0.5))):
+        found = robustness(router, records, perturbations=[XXX], confidence=confidence).overall
+        assert (found.flip_cost.low, found.flip_cost.high) == flip_cost
+        assert (found.unchanged.low, found.unchanged.high) == unchanged
+
+
 def test_the_policy_decides_what_flips(router):
     def first(candidates):
         return Choice(ranking=candidates.models, reason="first", reason_code="first")

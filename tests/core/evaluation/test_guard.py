@@ -90,6 +90,15 @@ def test_the_seed_is_that_of_every_router(monkeypatch):
     assert seeds[8:] == [5, 5]
 
 
+def test_the_seed_is_that_of_the_draws_of_tasks_too():
+    found = drawn(0)  # whose tasks differ more than their queries
+    one, same, other = (found.curve(draws=50, seed=seed).bounds[:50] for seed in (1, 1, 2))
+    assert one.tolist() == same.tolist() != other.tolist()
+    for seed, bounds in ((1, one), (2, other)):
+        curve = guard(found, target=1.0, draws=50, seed=seed).curve
+        assert curve.bounds[:50].tolist() == bounds.tolist()
+
+
 def test_the_guard_lets_through_what_is_common():
     records = made()
     report = guard(records, embedder=EMBEDDER, estimator=VOTE)

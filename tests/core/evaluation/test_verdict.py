@@ -83,6 +83,16 @@ def test_a_handful_is_told_to_grow_to_thirty():
     assert found.more_queries == 27  # 6.1 would do by the formula
 
 
+def test_at_lower_cost_the_bound_to_clear_is_the_margin():
+    # Half-width 0.03, a gap of 0.01 to the bound of -0.01: 1,837 in all, as above. Were the bound
+    # 0, no number would do.
+    found = verdict(Interval(0.0, -0.03, 0.03), CHEAPER, n=100, single="large", routed=1.0)
+    assert (found.answer, found.more_queries) == ("cannot tell", 1737)
+    likely_dearer = Interval(0.001, -0.0001, 0.0021)  # told by 247 queries in all
+    found = verdict(Interval(0.0, -0.03, 0.03), likely_dearer, n=100, single="large", routed=1.0)
+    assert found.more_queries == math.inf
+
+
 def test_costs_that_are_open_ask_for_queries_too():
     # Quality is told; the cost, 0.0001 with a half-width of 0.0011, is not: beyond naming.
     assert verdict(BETTER, OPEN, n=100, single="large", routed=1.0).more_queries == math.inf

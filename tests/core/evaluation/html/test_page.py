@@ -206,6 +206,15 @@ class TestTables:
         assert "neighbor task similarity" in shown.text
         assert "n1 " in shown.text
 
+    def test_the_evidence_shows_the_chosen_model_and_at_most_three_better_ones(self, reports):
+        report = reports["large"]
+        best = ("best-1", "best-2", "best-3", "best-4")
+        worst = replace(report.worst[0], best=best)
+        assert worst.neighbors
+        shown = Reader(page(replace(report, worst=(worst,))))
+        assert "neighbor task similarity " + " ".join((worst.model, *best[:3])) in shown.text
+        assert shown.text.count("best-4") == shown.text.count("best-3") - 1  # named once, above
+
     def test_long_queries_are_cut_and_say_so(self, reports):
         report = reports["large"]
         worst = replace(report.worst[0], query="word " * 1000)

@@ -178,6 +178,21 @@ class TestByHand:
             "best model of each query, in hindsight": pytest.approx(0.0055),
         }
 
+    def test_of_models_as_good_the_single_one_is_the_cheaper_on_average(self):
+        rows = [
+            {"query": "a", "large": 0, "small": 1, "large|cost": 2, "small|cost": 0.5},
+            {"query": "b", "large": 1, "small": 0, "large|cost": 2, "small|cost": 3},
+        ]
+        made = RecordSet.from_rows(rows)
+        report = evaluate(["small", "large"], made, train=made, draws=20)
+        assert (report.best_single.name, report.best_single.cost) == ("small", 1.75)
+        found = {each.name: each.cost for each in report.references}
+        assert found["best single model, in hindsight"] == 1.75
+
+    def test_of_models_expected_as_good_the_better_in_training_is_chosen(self):
+        outcomes = outcomes_of(np.full((4, 2), 0.5), records(), train=TRAIN)
+        assert outcomes.chosen.tolist() == [1] * 4
+
     @pytest.mark.filterwarnings("ignore:.* cannot be had")
     def test_cheaper_than_every_model_alone_counts_as_the_cheapest(self):
         rows = [
@@ -215,6 +230,12 @@ class TestOfOutcomes:
         similarity = np.array([0.9, 0.25, 0.75, np.nan, 0.9])
         report = chosen_of_two(scores, similarity=similarity)
         assert [each.id for each in report.worst] == ["2", "1", "3", "0"]
+
+    def test_gains_over_the_single_model_and_over_a_random_one(self):
+        ratios = chosen_of_two([(1, 0), (1, 0), (0, 1)]).ratios
+        # Routing scores 2/3, strong alone 1/3, a random model 1/2.
+        assert ratios.gain_at_best == pytest.approx(1.0)
+        assert ratios.gain_at_random == pytest.approx(1 / 3)
 
     def test_the_share_of_the_single_model_is_that_of_its_own_column(self):
         report = chosen_of_two([(0, 1)] * 3, chosen=np.array([0, 1, 1]))
@@ -514,6 +535,8 @@ class TestMissing:
         routed = outcomes_of(router, stated)
         assert routed.models == ("one", "two")
         assert routed.costs.tolist() == [pytest.approx([0.006, 0.002])]
+        taught = RecordSet.from_rows([{"query": "t", "two": 0.5, "one-1": 0.25}])
+        assert outcomes_of(router, stated, train=taught).train_means.tolist() == [0.25, 0.5]
 
     def test_rows_that_count_more_choose_the_single_model(self):
         train = RecordSet.from_rows(

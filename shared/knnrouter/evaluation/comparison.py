@@ -62,9 +62,9 @@ class Moved:
     second: Decision
     """What the second side decided."""
     first_score: float
-    """What the first side's choice scored; NaN where not measured."""
+    """What the first side's choice scored; NaN where not measured, or a router has seen it."""
     second_score: float
-    """What the second side's choice scored; NaN where not measured."""
+    """What the second side's choice scored; NaN likewise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,10 +206,7 @@ def compare(
         _decisions(router, texts, policy, progress, number)
         for number, (router, policy) in enumerate(zip((first, second), policies, strict=True))
     ]
-    scores = [
-        _scores(router, other, traffic, found)
-        for router, other, found in zip((first, second), (second, first), sides, strict=True)
-    ]
+    scores = _scores((first, second), traffic, sides)
     costs = [np.array([each.costs[each.model] for each in found]) for found in sides]
     if progress is not None:
         progress("route", 2 * len(texts), 2 * len(texts))
@@ -267,20 +264,30 @@ def _decisions(
 
 
 def _scores(
-    router: Router, other: Router, traffic: RecordSet | Sequence[str], found: Sequence[Decision]
-) -> _Floats:
-    """What the choices scored; NaN where not measured, or on queries that a router has seen."""
+    routers: tuple[Router, Router],
+    traffic: RecordSet | Sequence[str],
+    sides: Sequence[Sequence[Decision]],
+) -> list[_Floats]:
+    """What each side's choices scored, (n,) each; NaN where not measured, or a router has seen."""
     if not isinstance(traffic, RecordSet):
-        return np.full(len(found), np.nan)
+        return [np.full(len(found), np.nan) for found in sides]
+    seen = seen_rows(routers[0], traffic) | seen_rows(routers[1], traffic)
+    return [
+        np.where(seen, np.nan, _measured(router, traffic, found))
+        for router, found in zip(routers, sides, strict=True)
+    ]
+
+
+def _measured(router: Router, traffic: RecordSet, found: Sequence[Decision]) -> _Floats:
+    """What the choices scored; NaN where not measured; shape (n,)."""
     columns = measured_columns(router.pool, traffic)
-    scores = np.array(
+    return np.array(
         [
             traffic.scores[row, columns[each.model]] if each.model in columns else np.nan
             for row, each in enumerate(found)
         ],
         dtype=np.float64,
     )
-    return np.where(seen_rows(router, traffic) | seen_rows(other, traffic), np.nan, scores)
 
 
 def _side(found: Sequence[Decision], costs: _Floats, scores: _Floats) -> SideFigures:

@@ -143,6 +143,9 @@ class TestByHand:
         assert curve.hull == (("small", pytest.approx(0.001), 0.75),)
         assert curve.aiq_of_singles == pytest.approx(0.75)
         assert curve.aiq > 0.75
+        # From 0.001 to 0.01 USD, over 0.01: of the flat hull 0.75 * 0.9.
+        assert curve.aiq_of_singles_by_max == pytest.approx(0.675)
+        assert curve.aiq_by_max == pytest.approx(0.9 * curve.aiq)
 
     def test_reliability(self, report):
         measured = np.array([row[2:] for row in ROWS])

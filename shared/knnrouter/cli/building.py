@@ -17,18 +17,7 @@ from knnrouter.embedders import resolve
 from . import output
 from .options import FileEmbedderOption, JsonOption, SeedOption, embedder_of
 from .progress import progress
-from .reading import (
-    BadRowOption,
-    EncodingOption,
-    FileArgument,
-    FormatOption,
-    IgnoreOption,
-    OnBadRow,
-    ScaleOption,
-    ThresholdOption,
-    read,
-    tell_notes,
-)
+from .reading import FileArgument, Reading, tell_notes
 
 __all__ = ["build"]
 
@@ -39,16 +28,10 @@ def build(
         Path,
         typer.Option("--out", metavar="DIR", help="Where to save; a saved router is replaced."),
     ],
-    format: FormatOption = "auto",
     pool: Annotated[
         Path | None,
         typer.Option("--pool", metavar="FILE", help="A pool.yaml that the records must fit."),
     ] = None,
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
     condense: Annotated[
         int | None,
         typer.Option(
@@ -77,6 +60,8 @@ def build(
     ] = "auto",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Learn from benchmark results, and save a router.
 
@@ -93,15 +78,7 @@ def build(
     models = None if pool is None else ModelPool.from_yaml(pool)
     with progress() as told:
         told("read", 0, 1)
-        records = read(
-            file,
-            format,
-            on_bad_row=on_bad_row,
-            encoding=encoding,
-            scale=scale,
-            threshold=threshold,
-            ignore=ignore,
-        )
+        records = reading.records(file)
         told("read", 1, 1)
     tell_notes(records)
     with progress() as told:

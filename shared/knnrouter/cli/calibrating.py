@@ -13,15 +13,7 @@ from knnrouter.errors import EvaluationError
 
 from . import output
 from .options import EmbedderOption, JsonOption, PoolOption, RouterOption, SeedOption
-from .reading import (
-    BadRowOption,
-    EncodingOption,
-    FormatOption,
-    IgnoreOption,
-    OnBadRow,
-    ScaleOption,
-    ThresholdOption,
-)
+from .reading import Reading
 from .routers import chosen_router
 from .traffic import read_traffic
 
@@ -79,15 +71,11 @@ def calibrate(
         float,
         typer.Option("--holdout", metavar="PART", help="Which part of the queries is held out."),
     ] = 0.5,
-    format: FormatOption = "auto",
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
     embedder: EmbedderOption = "static",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Find the policy that keeps to a goal.
 
@@ -99,16 +87,7 @@ def calibrate(
 
     goal = _goal(budget, share, quality, confidence)
     answerer = chosen_router(pool, router, embedder)
-    traffic = read_traffic(
-        file,
-        format,
-        (answerer,),
-        on_bad_row=on_bad_row,
-        encoding=encoding,
-        scale=scale,
-        threshold=threshold,
-        ignore=ignore,
-    )
+    traffic = read_traffic(file, reading, (answerer,))
     found = evaluation.calibrate(
         answerer, traffic, goal, confidence=confidence, holdout=holdout, seed=seed
     )

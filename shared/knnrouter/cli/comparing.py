@@ -13,15 +13,7 @@ from . import output
 from .failing import FINDINGS
 from .options import EmbedderOption, JsonOption, SeedOption, embedder_of
 from .progress import progress
-from .reading import (
-    BadRowOption,
-    EncodingOption,
-    FormatOption,
-    IgnoreOption,
-    OnBadRow,
-    ScaleOption,
-    ThresholdOption,
-)
+from .reading import Reading
 from .traffic import read_traffic
 
 if TYPE_CHECKING:  # so that no other command waits for it
@@ -54,15 +46,11 @@ def compare(
     policy_b: Annotated[
         str | None, typer.Option("--policy-b", metavar="SPEC", help="The policy of B.")
     ] = None,
-    format: FormatOption = "auto",
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
     embedder: EmbedderOption = "static",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Show which queries get another model, and what that costs.
 
@@ -71,16 +59,7 @@ def compare(
     from knnrouter.evaluation import compare as compare_routers
 
     one, other = _side(first, embedder), _side(second, embedder)
-    traffic = read_traffic(
-        file,
-        format,
-        (one, other),
-        on_bad_row=on_bad_row,
-        encoding=encoding,
-        scale=scale,
-        threshold=threshold,
-        ignore=ignore,
-    )
+    traffic = read_traffic(file, reading, (one, other))
     with progress() as told:
         found = compare_routers(
             one, other, traffic, policies=(policy_a, policy_b), seed=seed, progress=told

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from .building import build
+from .bundles import unbundled
 from .calibrating import calibrate
 from .checking import formats, inspect, validate
 from .comparing import compare
@@ -46,7 +47,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
 }
 for _name, _command in _COMMANDS.items():
-    app.command(name=_name)(with_exit_codes(_command))
+    app.command(name=_name)(with_exit_codes(unbundled(_command)))
 
 
 def _show_version(asked: bool) -> None:

@@ -24,18 +24,7 @@ from .options import (
     embedder_of,
 )
 from .progress import progress
-from .reading import (
-    BadRowOption,
-    EncodingOption,
-    FileArgument,
-    FormatOption,
-    IgnoreOption,
-    OnBadRow,
-    ScaleOption,
-    ThresholdOption,
-    read,
-    tell_notes,
-)
+from .reading import FileArgument, Reading, tell_notes
 from .routers import chosen_router
 
 if TYPE_CHECKING:  # so that no other command waits for it
@@ -90,44 +79,29 @@ ConfidenceOption = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Asked:
-    """Who is to be evaluated, and how."""
+class Asked:
+    """Who is to be evaluated, and how; each field is an option of the command."""
 
-    router: Path | None
-    pool: Path | None
-    folds: int | None
-    near: float | None
-    policy: str | None
-    embedder: str
-    groups: GroupsChoice | None
-    pair: str | None
-    chance: float | None
-    draws: int
-    confidence: float
-    seed: int
+    router: RouterOption = None
+    pool: PoolOption = None
+    folds: FoldsOption = None
+    near: NearOption = None
+    policy: PolicyOption = None
+    groups: GroupsOption = None
+    pair: PairOption = None
+    chance: ChanceOption = None
+    draws: DrawsOption = 2000
+    confidence: ConfidenceOption = 0.95
+    embedder: EmbedderOption = "static"
+    seed: SeedOption = 0
 
 
 def evaluation(
     file: FileArgument,
-    router: RouterOption = None,
-    pool: PoolOption = None,
-    folds: FoldsOption = None,
-    near: NearOption = None,
-    policy: PolicyOption = None,
-    groups: GroupsOption = None,
-    pair: PairOption = None,
-    chance: ChanceOption = None,
-    draws: DrawsOption = 2000,
-    confidence: ConfidenceOption = 0.95,
-    format: FormatOption = "auto",
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
-    embedder: EmbedderOption = "static",
-    seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    asked: Asked,
+    reading: Reading,
 ) -> None:
     """Say whether routing pays on measured queries.
 
@@ -135,29 +109,7 @@ def evaluation(
     With --folds no router is needed: FILE teaches and tests. The verdict is the first line, and no
     finding: the exit code is 0 whatever it is.
     """
-    asked = _Asked(
-        router=router,
-        pool=pool,
-        folds=folds,
-        near=near,
-        policy=policy,
-        embedder=embedder,
-        groups=groups,
-        pair=pair,
-        chance=chance,
-        draws=draws,
-        confidence=confidence,
-        seed=seed,
-    )
-    records = read(
-        file,
-        format,
-        on_bad_row=on_bad_row,
-        encoding=encoding,
-        scale=scale,
-        threshold=threshold,
-        ignore=ignore,
-    )
+    records = reading.records(file)
     found = _evaluated(records, asked)
     if as_json:
         output.show_json(found.to_dict())
@@ -170,60 +122,23 @@ def evaluation(
 def report(
     file: FileArgument,
     out: Annotated[Path, typer.Option("--out", metavar="HTML", help="The page to write.")],
-    router: RouterOption = None,
-    pool: PoolOption = None,
-    folds: FoldsOption = None,
-    near: NearOption = None,
-    policy: PolicyOption = None,
     title: Annotated[
         str, typer.Option("--title", metavar="TEXT", help="The title of the page.")
     ] = "Does routing pay?",
-    groups: GroupsOption = None,
-    pair: PairOption = None,
-    chance: ChanceOption = None,
-    draws: DrawsOption = 2000,
-    confidence: ConfidenceOption = 0.95,
-    format: FormatOption = "auto",
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
-    embedder: EmbedderOption = "static",
-    seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    asked: Asked,
+    reading: Reading,
 ) -> None:
     """Write what `eval` finds as a page with charts.
 
     The page needs no network, and writing it the extra `plots`. One that is there already is
     replaced as a whole, or left.
     """
-    asked = _Asked(
-        router=router,
-        pool=pool,
-        folds=folds,
-        near=near,
-        policy=policy,
-        embedder=embedder,
-        groups=groups,
-        pair=pair,
-        chance=chance,
-        draws=draws,
-        confidence=confidence,
-        seed=seed,
-    )
     if out.is_dir() or not out.parent.is_dir():
         wrong = "a folder" if out.is_dir() else "in a folder that is not there"
         raise typer.BadParameter(f"{out} is {wrong}; name a file", param_hint="--out")
-    records = read(
-        file,
-        format,
-        on_bad_row=on_bad_row,
-        encoding=encoding,
-        scale=scale,
-        threshold=threshold,
-        ignore=ignore,
-    )
+    records = reading.records(file)
     found = _evaluated(records, asked)
     _replace(out, found.to_html(title=title))
     if as_json:
@@ -233,7 +148,7 @@ def report(
     output.say(f"written: {out}")
 
 
-def _evaluated(records: RecordSet, asked: _Asked) -> Report:
+def _evaluated(records: RecordSet, asked: Asked) -> Report:
     from knnrouter.evaluation import evaluate
 
     tell_notes(records)
@@ -256,7 +171,7 @@ def _evaluated(records: RecordSet, asked: _Asked) -> Report:
         )
 
 
-def _folded(records: RecordSet, asked: _Asked) -> Outcomes:
+def _folded(records: RecordSet, asked: Asked) -> Outcomes:
     from knnrouter.evaluation import by_folds
 
     if asked.router is not None:

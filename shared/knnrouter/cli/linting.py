@@ -14,18 +14,7 @@ from . import output
 from .failing import FINDINGS
 from .options import FileEmbedderOption, JsonOption, SeedOption, embedder_of
 from .progress import progress
-from .reading import (
-    BadRowOption,
-    EncodingOption,
-    FileArgument,
-    FormatOption,
-    IgnoreOption,
-    OnBadRow,
-    ScaleOption,
-    ThresholdOption,
-    read,
-    tell_notes,
-)
+from .reading import FileArgument, Reading, tell_notes
 
 if TYPE_CHECKING:  # so that no other command waits for it
     from knnrouter.evaluation.linting import LintReport
@@ -41,19 +30,15 @@ def lint(
             metavar="FILE2", show_default=False, help="What a router is to be tested on."
         ),
     ] = None,
-    format: FormatOption = "auto",
     pool: Annotated[
         Path | None,
         typer.Option("--pool", metavar="FILE", help="A pool.yaml, for prices."),
     ] = None,
-    on_bad_row: BadRowOption = OnBadRow.error,
-    encoding: EncodingOption = "utf-8",
-    scale: ScaleOption = None,
-    threshold: ThresholdOption = None,
-    ignore: IgnoreOption = None,
     embedder: FileEmbedderOption = "static",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Look for traps in benchmark results.
 
@@ -69,15 +54,7 @@ def lint(
     with progress() as told:
         for place, path in enumerate(files):
             told("read", place, len(files))
-            records = read(
-                path,
-                format,
-                on_bad_row=on_bad_row,
-                encoding=encoding,
-                scale=scale,
-                threshold=threshold,
-                ignore=ignore,
-            )
+            records = reading.records(path)
             parts.append(records)
         told("read", len(files), len(files))
     for records in parts:

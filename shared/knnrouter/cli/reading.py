@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +13,7 @@ from knnrouter import RecordSet, read_records
 
 from . import output
 
-__all__ = [
-    "BadRowOption",
-    "EncodingOption",
-    "FileArgument",
-    "FormatOption",
-    "IgnoreOption",
-    "OnBadRow",
-    "ScaleOption",
-    "ThresholdOption",
-    "read",
-    "tell_notes",
-]
+__all__ = ["FileArgument", "OnBadRow", "Reading", "tell_notes"]
 
 
 class OnBadRow(StrEnum):
@@ -62,30 +52,32 @@ IgnoreOption = Annotated[
 ]
 
 
-def read(
-    file: Path,
-    format: str = "auto",
-    *,
-    on_bad_row: OnBadRow = OnBadRow.error,
-    encoding: str = "utf-8",
-    scale: str | None = None,
-    threshold: float | None = None,
-    ignore: list[str] | None = None,
-) -> RecordSet:
-    """The records of a file, read as the options of the same names say.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How a file of benchmark results is read; each field is an option of the command."""
 
-    Raises:
-        RecordsError: The file, a column or a row cannot be used.
-    """
-    return read_records(
-        file,
-        format,
-        on_bad_row=on_bad_row.value,
-        encoding=encoding,
-        scale=_range(scale),
-        threshold=threshold,
-        ignore=ignore or (),
-    )
+    format: FormatOption = "auto"
+    on_bad_row: BadRowOption = OnBadRow.error
+    encoding: EncodingOption = "utf-8"
+    scale: ScaleOption = None
+    threshold: ThresholdOption = None
+    ignore: IgnoreOption = None
+
+    def records(self, file: Path) -> RecordSet:
+        """The records of a file.
+
+        Raises:
+            RecordsError: The file, a column or a row cannot be used.
+        """
+        return read_records(
+            file,
+            self.format,
+            on_bad_row=self.on_bad_row.value,
+            encoding=self.encoding,
+            scale=_range(self.scale),
+            threshold=self.threshold,
+            ignore=self.ignore or (),
+        )
 
 
 def tell_notes(records: RecordSet) -> None:

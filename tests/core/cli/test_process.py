@@ -169,7 +169,7 @@ def test_characters_that_the_terminal_does_not_know(work):
 
 
 def test_an_interrupted_build_leaves_the_old_router(work):
-    rows = (f'"Sort {number} numbers, in C.",{number % 2},1\n' for number in range(20_000))
+    rows = (f'"Sort {number} numbers, in C.",{number % 2},1\n' for number in range(60_000))
     (work / "large.csv").write_text("query,a,b\n" + "".join(rows))
     before = {path.name: path.read_bytes() for path in (work / "router").iterdir()}
     with subprocess.Popen(
@@ -179,7 +179,7 @@ def test_an_interrupted_build_leaves_the_old_router(work):
         encoding="utf-8",
     ) as process:
         assert process.stderr.readline() == "note: recognized as: table (CSV)\n"
-        time.sleep(0.1)
+        time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -10,9 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from knnrouter.errors import EvaluationError
 
+from .arrays import group_numbers
+from .behavior import selection_shares
 from .hulls import hull
+from .measured import best_column
 from .outcomes import Outcomes
-from .references import chance_corrected_oracle
+from .ratios import task_means
+from .references import chance_corrected_oracle, oracle_columns
 from .report_parts import Reference
 from .resampling import Interval, interval, resampled_means, widening
 from .ties import first_choice
@@ -163,7 +167,7 @@ def rivals(outcomes: Outcomes) -> list[Rival]:
     """The references that have a score on each query, the best single model first."""
     scores, costs = outcomes.scores, outcomes.costs
     models = scores.shape[1]
-    shares = np.bincount(outcomes.chosen, minlength=models) / len(outcomes)
+    shares = selection_shares(outcomes.chosen, models)
     hindsight = outcomes.basis == "hindsight"
     chosen = "in hindsight" if hindsight else "in training"
     found = [
@@ -174,9 +178,8 @@ def rivals(outcomes: Outcomes) -> list[Rival]:
         _mixed(outcomes, "random model, as often as the router chose it", shares),
     ]
     if not hindsight:
-        spent = None if costs is None else costs.mean(axis=0)
-        best = first_choice(scores.mean(axis=0)[None], costs=spent)
-        columns = np.repeat(best, len(outcomes))
+        best = best_column(outcomes.models, scores.mean(axis=0), costs)
+        columns = np.full(len(outcomes), best)
         found.append(
             _fixed(outcomes, "best single model, in hindsight", columns, in_hindsight=True)
         )
@@ -185,7 +188,7 @@ def rivals(outcomes: Outcomes) -> list[Rival]:
         found.append(
             _fixed(outcomes, "best model of each task, in hindsight", columns, in_hindsight=True)
         )
-    oracle = first_choice(scores, costs=costs)
+    oracle = oracle_columns(scores, costs)
     found.append(
         _fixed(outcomes, "best model of each query, in hindsight", oracle, in_hindsight=True)
     )
@@ -220,12 +223,10 @@ def _mixed(outcomes: Outcomes, name: str, shares: _Floats) -> Rival:
 
 def _best_of_tasks(outcomes: Outcomes) -> NDArray[np.int64]:
     """The column of the best model of each query's task, over these very queries; shape (n,)."""
-    names, task = np.unique(outcomes.task_labels, return_inverse=True)
-    means = np.stack([outcomes.scores[task == each].mean(axis=0) for each in range(len(names))])
-    costs = outcomes.costs
-    if costs is None:
-        return first_choice(means)[task]
-    spent = np.stack([costs[task == each].mean(axis=0) for each in range(len(names))])
+    labels = outcomes.task_labels.tolist()
+    _, task = group_numbers(labels, len(outcomes))
+    _, means = task_means(outcomes.scores, labels)
+    spent = None if outcomes.costs is None else task_means(outcomes.costs, labels)[1]
     return first_choice(means, costs=spent)[task]
 
 

@@ -22,6 +22,7 @@ from knnrouter.records import RecordSet
 from knnrouter.router import Router
 from knnrouter.vectors import Progress
 
+from .batches import decisions_on
 from .comparing import Drawing
 from .resampling import Interval
 from .subjects import measured_columns, seen_rows
@@ -29,9 +30,6 @@ from .subjects import measured_columns, seen_rows
 __all__ = ["Comparison", "Move", "Moved", "SideFigures", "TaskMoves", "compare"]
 
 _Floats = NDArray[np.float64]
-
-_BATCH = 1024
-"""How many queries are routed at a time."""
 
 _SHOWN = 20
 """How many queries that move are kept."""
@@ -203,7 +201,14 @@ def compare(
     drawing = Drawing(draws=draws, confidence=confidence, seed=seed)
     texts, tasks = _read(traffic)
     sides = [
-        _decisions(router, texts, policy, progress, number)
+        decisions_on(
+            router,
+            texts,
+            policy=policy,
+            progress=progress,
+            before=number * len(texts),
+            total=2 * len(texts),
+        )
         for number, (router, policy) in enumerate(zip((first, second), policies, strict=True))
     ]
     scores = _scores((first, second), traffic, sides)
@@ -246,21 +251,6 @@ def _read(traffic: RecordSet | Sequence[str]) -> tuple[list[str], Sequence[str |
             "be routed; give records with their queries"
         )
     return texts, traffic.tasks
-
-
-def _decisions(
-    router: Router,
-    texts: Sequence[str],
-    policy: str | Policy | None,
-    progress: Progress | None,
-    side: int,
-) -> list[Decision]:
-    decisions: list[Decision] = []
-    for start in range(0, len(texts), _BATCH):
-        if progress is not None:
-            progress("route", side * len(texts) + start, 2 * len(texts))
-        decisions += router.route_many(texts[start : start + _BATCH], policy=policy)
-    return decisions
 
 
 def _scores(

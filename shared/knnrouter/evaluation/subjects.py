@@ -22,6 +22,7 @@ from knnrouter.records import RecordSet
 from knnrouter.router import Router
 from knnrouter.vectors import Progress, query_vectors
 
+from .batches import decisions_on
 from .measured import Measured, best_column, costs_of, measured, train_means
 from .near import nearest_in
 from .outcomes import Outcomes
@@ -43,9 +44,6 @@ _Floats = NDArray[np.float64]
 
 _SAME_VECTOR = 1 - 1e-5
 """From this cosine on, two vectors are of one text, apart from rounding."""
-
-_BATCH = 1024
-"""How many queries are routed at a time."""
 
 
 def outcomes_of(
@@ -262,17 +260,14 @@ def _decisions(
             "with their queries"
         )
     vectors = part.records.vectors if part.records.embedder == router.embedder.id else None
-    decisions: list[Decision] = []
-    for start in range(0, len(texts), _BATCH):
-        if progress is not None:
-            progress("route", start, len(texts))
-        rows = part.rows[start : start + _BATCH]
-        decisions += router.route_many(
-            texts[start : start + _BATCH],
-            vectors=None if vectors is None else vectors[rows],
-            allow=part.names,
-            policy=policy,
-        )
+    decisions = decisions_on(
+        router,
+        texts,
+        vectors=None if vectors is None else vectors[part.rows],
+        allow=part.names,
+        policy=policy,
+        progress=progress,
+    )
     if progress is not None:
         progress("route", len(texts), len(texts))
     return decisions

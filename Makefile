@@ -52,7 +52,7 @@ dev: .venv-dev/ready
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	.venv-lowest/bin/python -m pip $(PIP_INSTALL) --constraint constraints-lowest.txt \
-		--editable '.[langchain,agents,llamaindex,plots]' --group test
+		--editable '.[langchain,agents,llamaindex,plots,train]' --group test
 	@touch $@
 
 clean:

@@ -328,7 +328,7 @@ class TestExtras:
         project = PROJECT["project"]
         extras = [
             line
-            for extra in ("langchain", "agents", "llamaindex", "plots")
+            for extra in ("langchain", "agents", "llamaindex", "plots", "train")
             for line in EXTRAS[extra]
         ]
         lines = [*project["dependencies"], *(line for line in extras if ">=" in line)]
@@ -350,7 +350,7 @@ class TestExtras:
     def test_the_lowest_versions_are_tested_with_the_adapters(self):
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         (rule,) = re.findall(r"^\.venv-lowest/ready:.*?\n\n", makefile, re.MULTILINE | re.DOTALL)
-        assert "--editable '.[langchain,agents,llamaindex,plots]' --group test" in rule
+        assert "--editable '.[langchain,agents,llamaindex,plots,train]' --group test" in rule
         assert "--constraint constraints-lowest.txt" in rule
 
     def test_all_is_every_extra(self):
@@ -364,11 +364,10 @@ class TestExtras:
             "click": "typer",
             "tokenizers": "model2vec",
             "huggingface_hub": "sentence-transformers",
-            "transformers": "sentence-transformers",
-            "torch": "sentence-transformers",
+            "sklearn": "scikit-learn",
             "sentence_transformers": "sentence-transformers",
         }
-        extras = [*EXTRAS["sentence-transformers"], *EXTRAS["plots"]]
+        extras = [*EXTRAS["sentence-transformers"], *EXTRAS["plots"], *EXTRAS["train"]]
         lines = [*PROJECT["project"]["dependencies"], *extras]
         imported = set().union(*(all_imports(parsed(source)) for source in SOURCES))
         given = {"knnrouter", "_typeshed", "pytest"}  # pytest loads the plugin, and is then there

@@ -30,6 +30,7 @@ from knnrouter.records.sets import group_by_text
 from .ballots import PRIOR_WEIGHT, Ballots, Tally, exact_scores, shrunk_means
 from .base import Evidence
 from .knn import KNN, fixed, kernel_weights, local_variance, shrunk_scores
+from .losses import comparable, row_losses, within_one_error
 
 __all__ = ["MAX_LEFT_OUT", "prior_variance", "tuned"]
 
@@ -138,12 +139,8 @@ def _drawn(rows: int, seed: int) -> NDArray[np.int64]:
 
 def _most_shrunk(grid: list[KNN], losses: NDArray[np.float64], weights: NDArray[np.float64]) -> KNN:
     """The middle one of the most shrunk settings within one standard error of the best."""
-    means = np.average(losses, axis=1, weights=weights)
-    worse = losses - losses[means.argmin()]
-    excess = np.average(worse, axis=1, weights=weights)
-    spread = np.average((worse - excess[:, None]) ** 2, axis=1, weights=weights)
-    error = np.sqrt(spread * (weights**2).sum()) / weights.sum()
-    near_best = [knn for knn, ok in zip(grid, excess <= error, strict=True) if ok]
+    alike = within_one_error(losses, weights)
+    near_best = [knn for knn, ok in zip(grid, alike, strict=True) if ok]
     most = max(float(knn.shrinkage) for knn in near_best)
     shrunk = [knn for knn in near_best if float(knn.shrinkage) == most]
     return shrunk[len(shrunk) // 2]
@@ -265,12 +262,12 @@ def _losses_of_vote(
     alike: list[KNN], left_out: _LeftOut, ballots: Ballots
 ) -> list[NDArray[np.float64]]:
     """The losses of settings that differ in their shrinkage only: one count of votes for all."""
-    comparing = bool((np.count_nonzero(~np.isnan(left_out.scores), axis=1) > 1).any())
+    comparing = comparable(left_out.scores)
     parts = []
     for part, tally in _tallies(alike[0], left_out, ballots):
         with np.errstate(invalid="ignore"):  # no vote and no shrinkage: NaN
             scores = [shrunk_scores(tally, float(knn.shrinkage)) for knn in alike]
-        parts.append([_loss(each, part.scores, comparing=comparing) for each in scores])
+        parts.append([row_losses(each, part.scores, comparing=comparing) for each in scores])
     return [np.concatenate(losses) for losses in zip(*parts, strict=True)]
 
 
@@ -287,20 +284,3 @@ def _tallies(knn: KNN, left_out: _LeftOut, ballots: Ballots) -> Iterator[tuple[_
         own = (weight * part.own_task).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
         np.subtract(tally.prior, own[:, None] * part.correction, out=tally.prior)
         yield part, tally
-
-
-def _loss(
-    estimates: NDArray[np.float64], scores: NDArray[np.float64], *, comparing: bool
-) -> NDArray[np.float64]:
-    """The squared error of each row, the row's mean error taken out if `comparing`; shape (b,).
-
-    What was not measured is not counted; an estimate that is missing for what was measured counts
-    as one half.
-    """
-    measured = ~np.isnan(scores)
-    errors = np.where(measured, np.nan_to_num(estimates, nan=0.5) - np.nan_to_num(scores), 0.0)
-    count = np.maximum(measured.sum(axis=1), 1)
-    if comparing:
-        errors = np.where(measured, errors - (errors.sum(axis=1) / count)[:, None], 0.0)
-    loss: NDArray[np.float64] = (errors**2).sum(axis=1) / count
-    return loss

@@ -1,0 +1,1 @@
+"""Who wins: what estimators of win rates share."""

@@ -49,6 +49,8 @@ class LookedUp:
     """Scores, costs, standard errors, supports and similarities as plain numbers."""
     latencies: _Rows | None = field(init=False)
     """Latencies as plain numbers; None where the records hold none."""
+    strengths: _Rows | None = field(init=False)
+    """Log-odds to win as plain numbers; None where the estimator does not learn who wins."""
 
     def knows(self, row: int) -> bool:
         """Whether the embedder knows a word of the query; else it is at similarity 0 to all."""
@@ -64,8 +66,8 @@ class LookedUp:
             found.similarity.tolist(),
         )
         object.__setattr__(self, "rows", rows)
-        latency = found.latency_ms
-        object.__setattr__(self, "latencies", None if latency is None else latency.tolist())
+        object.__setattr__(self, "latencies", _plain(found.latency_ms))
+        object.__setattr__(self, "strengths", _plain(found.strengths))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -120,6 +122,7 @@ class Chooser:
             costs=_picked(costs[row], places, math.nan),
             means=_picked(self.lineup.means, places, math.nan),
             latency_ms=_picked(found.latencies[row], places, math.nan) if found.latencies else (),
+            strengths=_picked(found.strengths[row], places, math.nan) if found.strengths else (),
             similarity=similarities[row],
         )
 
@@ -207,6 +210,10 @@ class _Nearby:
                 strict=True,
             )
         )
+
+
+def _plain(values: NDArray[np.float64] | None) -> _Rows | None:
+    return None if values is None else values.tolist()
 
 
 def _all_nan(values: Sequence[float]) -> bool:

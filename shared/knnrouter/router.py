@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from . import embedders, estimators, store
 from .choosing import Chooser, LookedUp
 from .decision import Decision
 from .embedders import Embedder
-from .errors import DamagedStoreError, EstimatorError
-from .estimators import Estimates, Estimator, Evidence, FittedEstimator
+from .errors import DamagedStoreError, EstimatorError, PoolError
+from .estimators import Estimates, Estimator, Evidence, FittedEstimator, Setting
+from .estimators.base import asked
 from .explain import Explanation, explain
 from .index import FaissIndex
 from .lineup import CountTokens, Lineup
@@ -64,7 +65,7 @@ class Router:
         *,
         pool: ModelPool | None = None,
         embedder: str | Embedder = "static",
-        estimator: Estimator | None = None,
+        estimator: str | Mapping[str, Any] | Estimator | None = None,
         policy: str | Policy | None = None,
         index: Literal["auto", "flat"] = "auto",
         seed: int = 0,
@@ -77,8 +78,8 @@ class Router:
             pool: Which models may answer, and their prices; None: every model of the records, with
                 no prices and no capability filters.
             embedder: "static", the one that comes with the library, or one of your own.
-            estimator: What to expect of each model; None: `estimators.KNN()`, chosen by
-                leave-one-out.
+            estimator: What to expect of each model: an estimator, or its text, such as
+                "clusters:k=60"; None: the pool's, else `estimators.KNN()`, chosen by leave-one-out.
             policy: Which model to take; None: the pool's, else `BestScore()`. It holds for this
                 router only: `save` and `with_pool` take the policy from the pool.
             index: How neighbors are found; "auto" is flat, which is exact.
@@ -90,6 +91,7 @@ class Router:
             RecordsError: The records hold neither text nor vectors for some row.
             EmbedderMismatchError: The records hold vectors of another embedder.
             PoolError: The pool does not fit the records.
+            EstimatorError: The estimator is unknown or wrongly set, or cannot learn from them.
             TypeError: `records` is no `RecordSet`, or `pool` no `ModelPool`.
         """
         if not isinstance(records, RecordSet):
@@ -108,7 +110,7 @@ class Router:
         told("index", 0, 1)
         evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
         told("fit", 0, 1)
-        fitted = (estimator or estimators.KNN()).fit(evidence, seed=seed)
+        fitted = _estimator(estimator, pool).fit(evidence, seed=seed)
         told("fit", 1, 1)
         return cls(evidence=evidence, embedder=embedder, estimator=fitted, lineup=lineup)
 
@@ -133,12 +135,14 @@ class Router:
 
         Raises:
             StoreError: The folder cannot be used; see its kinds in `errors`.
+            PoolError: The pool does not fit the records, or states another estimator.
         """
         saved = store.load(Path(folder), verify=verify)
         chosen = embedders.resolve("static" if embedder is None else embedder)
         store.check_probes(saved, chosen)
         evidence = Evidence(records=saved.records, vectors=saved.vectors, index=saved.index)
         estimator = estimators.from_settings(saved.settings)
+        _check_estimator(saved.settings, pool, folder)
         try:
             fitted = estimator.restore(evidence, saved.arrays)
         except EstimatorError as error:
@@ -410,7 +414,7 @@ class Router:
         texts, notes = _clipped(read, self.embedder)
         rows = rows_of(texts, self.embedder, vectors)
         near = self.evidence.index.search(rows, self.estimator.neighbors)
-        found = self.estimator.estimate(rows, near)
+        found = asked(self.estimator, [query.text for query in read], rows, near)
         pairs = zip(read, given, strict=True)
         tokens = [self.lineup.prompt_tokens(query, one) for query, one in pairs]
         return LookedUp(
@@ -430,6 +434,52 @@ class Router:
         if policy is None:
             return self._usual
         return Chooser(lineup=self.lineup, policy=self.lineup.guarded(policy))
+
+
+def _estimator(
+    given: str | Mapping[str, Any] | Estimator | None, pool: ModelPool | None
+) -> Estimator:
+    """The estimator that was given, else the pool's, else the default."""
+    if given is None and pool is not None:
+        given = pool.router.estimator
+    if given is None:
+        return estimators.KNN()
+    if isinstance(given, str | Mapping):
+        return estimators.parse(given)
+    if isinstance(given, type) or not isinstance(given, Estimator):
+        raise TypeError(
+            f"estimator is {given!r:.80}; give an estimator such as estimators.KNN(), its text, "
+            "or any object with its methods fit and restore"
+        )
+    return given
+
+
+def _check_estimator(
+    saved: Mapping[str, Setting], pool: ModelPool | None, folder: str | Path
+) -> None:
+    """Refuse a saved router whose estimator is not the one that the pool states.
+
+    Raises:
+        PoolError: A setting that the pool states is another one.
+        EstimatorError: The pool's estimator is unknown or wrongly set.
+    """
+    stated = None if pool is None else pool.router.estimator
+    if stated is None:
+        return
+    wanted = estimators.settings_of(estimators.parse(stated))
+    other = {
+        name: (value, saved.get(name))
+        for name, value in wanted.items()
+        if value != "auto" and value != saved.get(name)
+    }
+    if other:
+        listed = ", ".join(
+            f"{name} is {there!r}, not {here!r}" for name, (here, there) in other.items()
+        )
+        raise PoolError(
+            f"the pool's router.estimator is not what {folder} was built with: {listed}; build it "
+            f"again with knnrouter build FILE --pool POOL --out {folder}, or take the line out"
+        )
 
 
 def _read(given: Sequence[object]) -> list[Query]:

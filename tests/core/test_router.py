@@ -728,7 +728,7 @@ class TestPartsOfOnesOwn:
 
     def test_an_estimator_that_is_not_known_when_it_is_loaded(self, own, tmp_path):
         own.save(tmp_path)
-        with pytest.raises(EstimatorError, match="estimator kind is 'coin'; known kinds: knn"):
+        with pytest.raises(EstimatorError, match="unknown estimator 'coin'; known: knn"):
             Router.load(tmp_path, embedder=LengthEmbedder())
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from knnrouter import ModelPool, RecordSet, Router, estimators, store
+from knnrouter import ModelPool, RecordSet, Router, store
 from knnrouter.embedders import resolve
 
 from . import output
-from .options import FileEmbedderOption, JsonOption, SeedOption, embedder_of
+from .options import EstimatorOption, FileEmbedderOption, JsonOption, SeedOption, embedder_of
 from .progress import progress
 from .reading import FileArgument, Reading, tell_notes
+from .voting import Vote
 
 __all__ = ["build"]
 
@@ -42,37 +42,20 @@ def build(
         bool, typer.Option("--no-queries", help="Save no text of the queries.")
     ] = False,
     embedder: FileEmbedderOption = "static",
-    k: Annotated[
-        str, typer.Option("--k", metavar="K", help="Neighbors that vote, or auto.")
-    ] = "auto",
-    weights: Annotated[
-        str,
-        typer.Option("--weights", metavar="KERNEL", help="uniform, similarity, softmax, or auto."),
-    ] = "auto",
-    temperature: Annotated[
-        str, typer.Option("--temperature", metavar="T", help="Of the softmax weights, or auto.")
-    ] = "auto",
-    shrinkage: Annotated[
-        str,
-        typer.Option(
-            "--shrinkage", metavar="N", help="For how many measurements the prior counts."
-        ),
-    ] = "auto",
+    estimator: EstimatorOption = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
     *,
+    vote: Vote,
     reading: Reading,
 ) -> None:
     """Learn from benchmark results, and save a router.
 
-    Settings left at auto are chosen by leave-one-out. An interrupted build leaves what was saved
+    What is left open is chosen on FILE itself. An interrupted build leaves what was saved
     in DIR before as it was.
     """
     start = time.monotonic()
-    settings = {"k": k, "weights": weights, "temperature": temperature, "shrinkage": shrinkage}
-    estimator = estimators.from_settings(
-        {"kind": "knn", **{name: _number(text) for name, text in settings.items()}}
-    )
+    chosen = vote.estimator(estimator)
     embeds = resolve(embedder_of(embedder))
     store.check_target(out)  # before the work, rather than after it
     models = None if pool is None else ModelPool.from_yaml(pool)
@@ -87,7 +70,7 @@ def build(
             records = records.condense(embeds, rows=condense, seed=seed)
             told("condense", 1, 1)
         router = Router.fit(
-            records, pool=models, embedder=embeds, estimator=estimator, seed=seed, progress=told
+            records, pool=models, embedder=embeds, estimator=chosen, seed=seed, progress=told
         )
         told("save", 0, 1)
         router.save(out, keep_queries=not no_queries)
@@ -97,14 +80,6 @@ def build(
         output.show_json(summary)
     else:
         _show(summary, next_step=_next_step(out, pool, models))
-
-
-def _number(text: str) -> float | str:
-    """A number; what is none, "auto" among it, stays text, for the estimator to judge."""
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text
 
 
 def _summary(router: Router, out: Path, *, seconds: float) -> dict[str, Any]:
@@ -155,7 +130,7 @@ def _show(summary: dict[str, Any], *, next_step: str) -> None:
             f"{model['measured']:,}",
         )
     output.show_table(made)
-    output.show(f"vote: {output.settings(summary['estimator'])}")
+    output.show(f"estimator: {output.settings(summary['estimator'])}")
     output.show(f"embedder: {summary['embedder']}")
     output.say(f"built in {summary['seconds']:.1f} s")
     output.say(f"next: {next_step}")

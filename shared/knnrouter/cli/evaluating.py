@@ -16,6 +16,7 @@ from knnrouter import ModelPool, RecordSet
 from . import output
 from .options import (
     EmbedderOption,
+    EstimatorOption,
     JsonOption,
     PolicyOption,
     PoolOption,
@@ -86,6 +87,7 @@ class Asked:
     pool: PoolOption = None
     folds: FoldsOption = None
     near: NearOption = None
+    estimator: EstimatorOption = None
     policy: PolicyOption = None
     groups: GroupsOption = None
     pair: PairOption = None
@@ -155,6 +157,11 @@ def _evaluated(records: RecordSet, asked: Asked) -> Report:
     pair = None if asked.pair is None else _pair(asked.pair)
     if asked.near is not None and asked.folds is None:
         raise typer.BadParameter("it says what makes a fold; give --folds", param_hint="--near")
+    if asked.estimator is not None and asked.folds is None:
+        raise typer.BadParameter(
+            "a router that is there has its estimator; give --folds to build some",
+            param_hint="--estimator",
+        )
     subject = _folded(records, asked) if asked.folds is not None else None
     with progress() as told:
         return evaluate(
@@ -184,6 +191,7 @@ def _folded(records: RecordSet, asked: Asked) -> Outcomes:
             asked.folds or 0,
             pool=None if asked.pool is None else ModelPool.from_yaml(asked.pool),
             embedder=embedder_of(asked.embedder),
+            estimator=asked.estimator,
             policy=asked.policy,
             near=asked.near,
             seed=asked.seed,

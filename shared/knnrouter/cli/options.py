@@ -13,6 +13,7 @@ from knnrouter.errors import EmbedderError
 __all__ = [
     "AllowOption",
     "EmbedderOption",
+    "EstimatorOption",
     "FileEmbedderOption",
     "JsonOption",
     "MessagesOption",
@@ -66,6 +67,15 @@ PolicyOption = Annotated[
         "--policy",
         metavar="SPEC",
         help="The policy, instead of the pool's: best_score, score_minus_cost:cost_weight=20, …",
+    ),
+]
+
+EstimatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--estimator",
+        metavar="SPEC",
+        help="What to expect of each model, instead of the pool's: knn:k=40, clusters, …",
     ),
 ]
 

@@ -6,7 +6,7 @@ take then is a policy's question.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -17,7 +17,16 @@ from knnrouter.index import NeighborIndex
 from knnrouter.neighbors import Neighbors
 from knnrouter.records import RecordSet
 
-__all__ = ["Estimates", "Estimator", "Evidence", "FittedEstimator", "Setting"]
+__all__ = [
+    "Estimates",
+    "Estimator",
+    "Evidence",
+    "FittedEstimator",
+    "ReadsText",
+    "Setting",
+    "Updates",
+    "asked",
+]
 
 Setting: TypeAlias = str | int | float
 """A value of an estimator's setting, as it stands in a saved folder."""
@@ -70,7 +79,7 @@ class Estimates:
     """Expected USD for the query; shape (q, m)."""
 
     stderr: NDArray[np.float64]
-    """Standard error of `scores`; shape (q, m)."""
+    """Standard error of `scores`; shape (q, m); NaN where the estimator does not know it."""
 
     support: NDArray[np.float64]
     """Effective number of measurements near the query, >= 0, never NaN; shape (q, m)."""
@@ -87,6 +96,11 @@ class Estimates:
     latency_ms: NDArray[np.float64] | None = None
     """Expected milliseconds to the whole answer; shape (q, m); None where the records hold none."""
 
+    strengths: NDArray[np.float64] | None = None
+    """Of estimators that learn who wins: one model's answer beats another's with the probability
+    1 / (1 + exp(strength of the other - its own)), a tie counting half; shape (q, m); NaN for no
+    evidence. `scores` then are mean win rates against the other models. None elsewhere."""
+
     def __post_init__(self) -> None:
         shape = (len(self.similarity), len(self.models))
         for name in _BY_MODEL:
@@ -95,7 +109,10 @@ class Estimates:
                 raise ValueError(f"{name} has shape {array.shape}, not {shape}")
 
 
-_BY_MODEL = ("scores", "costs", "stderr", "support", "input_tokens", "output_tokens", "latency_ms")
+_BY_MODEL = (
+    *("scores", "costs", "stderr", "support"),
+    *("input_tokens", "output_tokens", "latency_ms", "strengths"),
+)
 
 
 class FittedEstimator(Protocol):
@@ -118,6 +135,28 @@ class FittedEstimator(Protocol):
 
 
 @runtime_checkable
+class ReadsText(Protocol):
+    """A fitted estimator that reads the queries' texts too, and cannot be asked without them."""
+
+    def estimate_texts(
+        self, texts: Sequence[str], vectors: NDArray[np.float32], neighbors: Neighbors
+    ) -> Estimates:
+        """What to expect on the queries with these routing texts, `q` of them; see `estimate`."""
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A fitted estimator that takes other evidence without choosing anything anew."""
+
+    def updated(self, evidence: Evidence) -> FittedEstimator:
+        """The same settings and structure over other evidence.
+
+        Raises:
+            EstimatorError: It cannot; the router must be fitted anew.
+        """
+
+
+@runtime_checkable
 class Estimator(Protocol):
     """Settings of an estimator; fitting them to evidence gives one that can be asked."""
 
@@ -128,3 +167,17 @@ class Estimator(Protocol):
         self, evidence: Evidence, arrays: Mapping[str, NDArray[np.generic]]
     ) -> FittedEstimator:
         """What `fit` once gave, from its settings and its arrays, with nothing chosen anew."""
+
+
+def asked(
+    fitted: FittedEstimator,
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    neighbors: Neighbors,
+) -> Estimates:
+    """What a fitted estimator expects, whether it reads texts or not."""
+    reads = getattr(fitted, "estimate_texts", None)  # asking a protocol takes longer than voting
+    found: Estimates = (
+        fitted.estimate(vectors, neighbors) if reads is None else reads(texts, vectors, neighbors)
+    )
+    return found

@@ -164,14 +164,9 @@ class FittedKNN:
     @property
     def settings(self) -> Mapping[str, Setting]:
         """The settings as plain values."""
-        knn = self.knn
-        return {
-            "kind": "knn",
-            "k": knn.k,
-            "weights": knn.weights,
-            "temperature": knn.temperature,
-            "shrinkage": knn.shrinkage,
-        }
+        from .specs import settings_of
+
+        return settings_of(self.knn)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

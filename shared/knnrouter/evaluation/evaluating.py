@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,7 +141,7 @@ def by_folds(
     *,
     pool: ModelPool | None = None,
     embedder: str | Embedder = "static",
-    estimator: Estimator | None = None,
+    estimator: str | Mapping[str, Any] | Estimator | None = None,
     policy: str | Policy | None = None,
     near: float | None = None,
     seed: int = 0,

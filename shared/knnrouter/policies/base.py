@@ -47,6 +47,9 @@ class Candidates:
     latency_ms: Sequence[float] = ()
     """Expected milliseconds; NaN for not measured; empty where nothing was."""
 
+    strengths: Sequence[float] = ()
+    """Log-odds to win, of estimators that learn who wins (see `Estimates`); empty elsewhere."""
+
     similarity: float = math.nan
     """Cosine similarity of the nearest neighbor."""
 
@@ -62,6 +65,7 @@ class Candidates:
             costs=pick(self.costs),
             means=pick(self.means),
             latency_ms=pick(self.latency_ms),
+            strengths=pick(self.strengths),
             similarity=self.similarity,
         )
 

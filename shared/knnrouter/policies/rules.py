@@ -12,6 +12,9 @@ from .checks import SLACK, check_number, check_policy, check_priced
 
 __all__ = ["BestScore", "CheapestAbove", "Guarded", "MaxLatency", "ScoreMinusCost", "Threshold"]
 
+_MOST = 700.0
+"""The largest exponent whose power is a finite number."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BestScore:
@@ -121,8 +124,9 @@ class CheapestAbove:
 class Threshold:
     """The strong model if and only if its win rate reaches the threshold (RouteLLM, 2406.18665).
 
-    The win rate is (1 + score of the strong - score of the weak) / 2: the chance that the strong
-    model wins, a tie counting half, when scores are chances to be right.
+    The win rate is the estimator's own where it learns who wins: 1 / (1 + exp(strength of the weak
+    - strength of the strong)). Elsewhere it is (1 + score of the strong - score of the weak) / 2:
+    the chance that the strong model wins, a tie counting half, when scores are chances to be right.
 
     Attributes:
         strong: The name of the better, dearer model.
@@ -187,7 +191,14 @@ class Threshold:
             >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.9), costs=(1.0, 2.0))
             >>> round(Threshold(strong="large", weak="small", threshold=0.5).win_rate(two), 3)
             0.6
+            >>> even = Candidates(models=("small", "large"), scores=(0.5, 0.5), costs=(1.0, 2.0),
+            ...                   strengths=(0.0, math.log(3)))
+            >>> round(Threshold(strong="large", weak="small", threshold=0.5).win_rate(even), 3)
+            0.75
         """
+        if candidates.strengths:
+            strengths = dict(zip(candidates.models, candidates.strengths, strict=True))
+            return 1 / (1 + math.exp(min(strengths[self.weak] - strengths[self.strong], _MOST)))
         scores = dict(zip(candidates.models, candidates.scores, strict=True))
         return (1 + scores[self.strong] - scores[self.weak]) / 2
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
 from knnrouter.errors import PolicyError
+from knnrouter.spec_text import Family, stated_settings, written
 
 from .base import Policy
 from .reserved import Reserved
@@ -25,6 +25,8 @@ KINDS: dict[str, Any] = {
     "reserved": Reserved,
 }
 """The policies by the names that they have in text."""
+
+_FAMILY = Family(what="policy", kinds=KINDS, refusal=PolicyError)
 
 
 def parse(text: str | Mapping[str, Any]) -> Policy:
@@ -48,8 +50,7 @@ def parse(text: str | Mapping[str, Any]) -> Policy:
         settings = dict(text)
         kind = settings.pop("kind", None)
         return _built(str(kind) if kind is not None else "", settings)
-    kind, _, rest = text.strip().partition(":")
-    return _built(kind, _settings(rest, text))
+    return _built(*_FAMILY.split(text))
 
 
 def spec(policy: Policy) -> str:
@@ -59,12 +60,12 @@ def spec(policy: Policy) -> str:
         >>> spec(Guarded(policy=ScoreMinusCost(cost_weight=20), min_similarity=0.3, fallback="a"))
         'guarded:policy=(score_minus_cost:cost_weight=20),min_similarity=0.3,fallback=a'
     """
-    for kind, build in KINDS.items():
-        if type(policy) is build:
-            stated = _stated(policy)
-            settings = ",".join(f"{name}={_written(value)}" for name, value in stated.items())
-            return f"{kind}:{settings}" if settings else kind
-    return str(getattr(policy, "__name__", type(policy).__name__))
+    kind = _FAMILY.kind_of(policy)
+    if kind is None:
+        return str(getattr(policy, "__name__", type(policy).__name__))
+    stated = _stated(policy).items()
+    plain = {name: spec(value) if callable(value) else value for name, value in stated}
+    return written(kind, plain)
 
 
 def as_mapping(policy: Policy) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def as_mapping(policy: Policy) -> dict[str, Any]:
         >>> as_mapping(MaxLatency(ms=500, policy=BestScore()))
         {'kind': 'max_latency', 'ms': 500, 'policy': {'kind': 'best_score'}}
     """
-    kind = next((kind for kind, build in KINDS.items() if type(policy) is build), None)
+    kind = _FAMILY.kind_of(policy)
     if kind is None:
         raise PolicyError(
             f"the policy {spec(policy)} is a function of your own, which pool.yaml cannot hold; "
@@ -109,34 +110,16 @@ def named_models(policy: Policy) -> tuple[str, ...]:
 
 def _stated(policy: Any) -> dict[str, Any]:  # noqa: ANN401  # any policy of KINDS
     """The settings of a policy, without those that are as they would be anyway."""
-    settings = {item.name: getattr(policy, item.name) for item in fields(policy)}
+    settings = stated_settings(policy)
     for item in fields(policy):
         if item.default_factory is not MISSING and settings[item.name] == item.default_factory():
             del settings[item.name]
     return settings
 
 
-def _built(kind: str, settings: dict[str, Any]) -> Policy:
-    build = KINDS.get(kind)
-    if build is None:
-        raise PolicyError(
-            f"unknown policy {kind!r}{_guess(kind, list(KINDS))}; known: {', '.join(KINDS)}"
-        )
-    known = {item.name: item for item in fields(build)}
-    wrong = [
-        f"unknown setting {name!r}{_guess(name, list(known))}"
-        for name in settings
-        if name not in known
-    ]
-    wrong += [
-        f"setting {name!r} is missing"
-        for name, item in known.items()
-        if name not in settings and item.default is MISSING and item.default_factory is MISSING
-    ]
-    if wrong:
-        allowed = ", ".join(known) or "none"
-        raise PolicyError(f"policy {kind}: {'; '.join(wrong)}; its settings: {allowed}")
-    policy: Policy = build(**{name: _read(name, value) for name, value in settings.items()})
+def _built(kind: str, settings: Mapping[str, Any]) -> Policy:
+    read = {name: _read(name, value) for name, value in settings.items()}
+    policy: Policy = _FAMILY.built(kind, read)
     return policy
 
 
@@ -149,45 +132,3 @@ def _read(name: str, value: object) -> object:
         return float(value)
     except ValueError:
         return value  # the policy says what it wants instead
-
-
-def _settings(text: str, whole: str) -> dict[str, Any]:
-    """`a=1,b=(c:d=2,e=3)` as a mapping; commas in parentheses do not part settings."""
-    settings: dict[str, Any] = {}
-    for part in _split(text):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise PolicyError(
-                f"policy {whole!r}: {part!r} is no setting; write kind:setting=value,setting=value"
-            )
-        name, value = name.strip(), value.strip()
-        if name in settings:
-            raise PolicyError(f"policy {whole!r}: setting {name!r} is given twice; give it once")
-        settings[name] = value.removeprefix("(").removesuffix(")") if value[:1] == "(" else value
-    return settings
-
-
-def _split(text: str) -> list[str]:
-    parts, depth = [""], 0
-    for char in text:
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return [part for part in parts if part.strip()]
-
-
-def _guess(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _written(value: object) -> str:
-    if callable(value):
-        inner = spec(value)
-        return f"({inner})" if ":" in inner else inner
-    if isinstance(value, float | int):
-        short = f"{value:.12g}"
-        return short if float(short) == value else repr(float(value))
-    return f"({value})" if set(str(value)) & set(",()") else str(value)

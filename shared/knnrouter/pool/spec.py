@@ -107,6 +107,12 @@ def _checked_policy(policy: object) -> object:
     return policy
 
 
+def _checked_estimator(estimator: object) -> object:
+    if isinstance(estimator, Mapping) and not isinstance(estimator.get("kind"), str):
+        raise ValueError("an estimator has a `kind`, such as {kind: knn, k: 40}")
+    return estimator
+
+
 class RouterSettings(PoolModel, frozen=True):
     """The `router:` part of a pool: how to choose among the models.
 
@@ -123,6 +129,7 @@ class RouterSettings(PoolModel, frozen=True):
             "fallbacks": "auto or a list of names is wanted",
             "policy": "text such as score_minus_cost:cost_weight=20, or a mapping with a kind, is "
             "wanted",
+            "estimator": "text such as knn:k=40, or a mapping with a kind, is wanted",
             "sticky": "call, turn or thread is wanted",
         }
     )
@@ -131,6 +138,11 @@ class RouterSettings(PoolModel, frozen=True):
     """The saved router's folder; relative to the folder of the pool's file."""
     policy: Annotated[Name | dict[StrictStr, Any], AfterValidator(_checked_policy)] | None = None
     """How to choose: {kind: ..., settings} or "kind:setting=value"; kept as it is written."""
+    estimator: Annotated[Name | dict[StrictStr, Any], AfterValidator(_checked_estimator)] | None = (
+        None
+    )
+    """What to expect of each model: {kind: ..., settings} or "kind:setting=value". It is asked when
+    a router is built; a saved one of another estimator is refused."""
     default: Name | None = None
     """The model that answers when routing cannot."""
     fallbacks: Literal["auto"] | Names = "auto"

@@ -15,7 +15,7 @@ def test_the_summary(knn, work):
     assert lines[3].split() == ["poet", "0.450", "$0.001000", "5"]  # 2.25 / 5
     assert "note: recognized as: table (CSV)" in ran.err.splitlines()
     assert "next: knnrouter route --router new 'Why is the sky blue?'" in ran.err.splitlines()
-    assert lines[4].startswith("vote: kind knn, k 2, ")
+    assert lines[4].startswith("estimator: kind knn, k 2, ")
 
 
 def test_no_progress_off_a_terminal(knn, work):
@@ -204,3 +204,51 @@ def test_wrong_options(knn, work, options, message):
     assert message in ran.err
     assert ran.out == ""
     assert not (work / "new").exists()
+
+
+class TestEstimator:
+    def test_it_is_named(self, knn, work):
+        spec = "knn:k=3,weights=uniform,shrinkage=1.5"
+        knn("build", "results.csv", "--out", "new", "--estimator", spec)
+        settings = Router.load("new").estimator.settings
+        assert (settings["k"], settings["weights"], settings["shrinkage"]) == (3, "uniform", 1.5)
+
+    def test_the_pool_names_it(self, knn, work):
+        (work / "pool.yaml").write_text(
+            "router: {index: new, estimator: {kind: knn, k: 2, shrinkage: 3}}\n"
+            "models: [{name: coder}, {name: poet}]\n"
+        )
+        knn("build", "results.csv", "--out", "new", "--pool", "pool.yaml")
+        settings = Router.load("new").estimator.settings
+        assert (settings["k"], settings["shrinkage"]) == (2, 3)
+        assert Router.from_yaml("pool.yaml").estimator.settings == settings
+
+    def test_another_one_than_the_pool_names_is_refused(self, knn, work):
+        (work / "pool.yaml").write_text(
+            "router: {index: new, estimator: 'knn:k=2'}\nmodels: [{name: coder}, {name: poet}]\n"
+        )
+        knn("build", "results.csv", "--out", "new", "--k", 3)
+        ran = knn("route", "Sort in C.", "--pool", "pool.yaml", code=2)
+        assert "router.estimator is not what" in ran.err
+        assert "k is 3, not 2; build it again with" in ran.err
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            ("forest", "unknown estimator 'forest'; known: "),
+            ("knm", "unknown estimator 'knm' (did you mean 'knn'?)"),
+            ("knn:depth=3", "estimator knn: unknown setting 'depth'"),
+            ("knn:k=0,shrinkage=-1", "k is 0; give a whole number of at least 1"),
+            ("knn:k", "'k' is no setting; write kind:setting=value"),
+        ],
+    )
+    def test_what_is_wrong(self, knn, work, spec, message):
+        ran = knn("build", "results.csv", "--out", "new", "--estimator", spec, code=2)
+        assert message in ran.err
+        assert not (work / "new").exists()
+
+    def test_the_settings_of_the_vote_beside_it(self, knn, work):
+        more = ("--estimator", "knn", "--k", 2)
+        ran = knn("build", "results.csv", "--out", "new", *more, code=2)
+        assert "'knn' and --k are both given" in ran.err
+        assert "--estimator knn:k=2" in ran.err

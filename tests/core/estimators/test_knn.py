@@ -118,9 +118,9 @@ def test_from_settings():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "forest"}, "estimator kind is 'forest'; known kinds: knn"),
-        ({}, "estimator kind is None; known kinds: knn"),
-        ({"kind": "knn", "depth": 3}, "estimator 'knn': .*depth"),
+        ({"kind": "forest"}, "unknown estimator 'forest'; known: knn"),
+        ({}, "an estimator's kind is None; name one of knn"),
+        ({"kind": "knn", "depth": 3}, "estimator knn: unknown setting 'depth'; its settings: k,"),
         ({"kind": "knn", "k": -3}, "k is -3; give a whole number"),
     ],
 )

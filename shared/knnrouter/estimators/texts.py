@@ -1,0 +1,40 @@
+"""The texts that an estimator learns from: those that are routed on, as live queries are read."""
+
+from __future__ import annotations
+
+from knnrouter.errors import EstimatorError
+from knnrouter.text import read_query
+
+from .base import Evidence
+
+__all__ = ["routing_texts"]
+
+
+def routing_texts(evidence: Evidence, what: str) -> list[str]:
+    """The routing text of each row, `n` of them.
+
+    Args:
+        evidence: Its records keep their texts.
+        what: The kind of the estimator that needs them, for the error.
+
+    Raises:
+        EstimatorError: Some rows keep no text, such as those of condensed records.
+
+    Example:
+        >>> import numpy as np
+        >>> from knnrouter.index import ExactIndex
+        >>> from knnrouter.records import RecordSet
+        >>> rows = np.eye(1, dtype=np.float32)
+        >>> records = RecordSet.from_rows([{"query": "Why?", "m": 1}])
+        >>> routing_texts(Evidence(records=records, vectors=rows, index=ExactIndex(rows)), "mine")
+        ['Why?']
+    """
+    queries = evidence.records.queries
+    bare = [name for name, text in zip(evidence.records.ids, queries, strict=True) if text is None]
+    if bare:
+        raise EstimatorError(
+            f"{len(bare):,} of {len(queries):,} rows keep no text, the first is {bare[0]!r}; "
+            f"the estimator {what} learns from texts: give records with their queries, or take an "
+            "estimator that needs vectors only, such as knn"
+        )
+    return [read_query(query).text for query in queries]

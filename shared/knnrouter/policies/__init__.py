@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .base import Candidates, Choice, Policy, ranked
+from .drawing import RandomAmongTop
+from .predicting import Prediction
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 from .specs import named_models, parse, spec
@@ -15,6 +17,8 @@ __all__ = [
     "Guarded",
     "MaxLatency",
     "Policy",
+    "Prediction",
+    "RandomAmongTop",
     "Reserved",
     "ScoreMinusCost",
     "Threshold",

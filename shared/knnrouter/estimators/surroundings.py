@@ -45,6 +45,9 @@ class Surroundings:
     ) -> Estimates:
         """Scores of `q` queries with all that their neighbors tell.
 
+        A query at similarity 0 to all, in which the embedder knows no word, has no support and no
+        costs.
+
         Args:
             scores: Expected quality in [0, 1]; shape (q, m); NaN for no evidence.
             near: Their neighbors; those after the first `NEIGHBORS` are left out.
@@ -60,10 +63,12 @@ class Surroundings:
             ([[0.3]], [[2.0]], [0.9])
         """
         near = near.first(self.neighbors)
-        measured = ~np.isnan(self.records.scores[near.rows])
-        votes = self.records.weights[near.rows][:, :, None] * measured
+        weights = self.records.weights[near.rows] * (near.similarities[:, :1] != 0)
+        votes = weights[:, :, None] * ~np.isnan(self.records.scores[near.rows])
         squares = np.maximum((votes**2).sum(axis=1), np.finfo(float).tiny)
-        costs, *rest = [self._side(getattr(self.records, name), near.rows) for name in _SIDES]
+        costs, *rest = [
+            self._side(getattr(self.records, name), near.rows, weights) for name in _SIDES
+        ]
         sides = dict(zip(_SIDES[1:], rest, strict=True))
         return Estimates(
             models=self.records.models,
@@ -77,13 +82,16 @@ class Surroundings:
         )
 
     def _side(
-        self, values: NDArray[np.float64] | None, rows: NDArray[np.int64]
+        self,
+        values: NDArray[np.float64] | None,
+        rows: NDArray[np.int64],
+        weights: NDArray[np.float64],
     ) -> NDArray[np.float64] | None:
         """The mean of what the rows measured; shape (q, m); None where no row at all did."""
         if values is None or np.isnan(values).all():
             return None
         near = values[rows]
-        measured = self.records.weights[rows][:, :, None] * ~np.isnan(near)
+        measured = weights[:, :, None] * ~np.isnan(near)
         total = measured.sum(axis=1)
         sums = (measured * np.nan_to_num(near)).sum(axis=1)
         means: NDArray[np.float64] = np.full_like(sums, np.nan)

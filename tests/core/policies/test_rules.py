@@ -450,3 +450,28 @@ def test_policies_are_values():
     with pytest.raises(AttributeError):
         CheapestAbove(min_score=0.5).min_score = 3
     assert np.isnan(three().similarity)
+
+
+class TestStrengths:
+    """The estimator's own win rate, where it learns who wins."""
+
+    def asked(self, strong, weak, threshold=0.7):
+        two = Candidates(
+            models=("small", "large"), scores=(0.9, 0.1), costs=(1.0, 2.0), strengths=(weak, strong)
+        )
+        policy = Threshold(strong="large", weak="small", threshold=threshold)
+        return policy.win_rate(two), policy(two).ranking[0]
+
+    def test_they_come_before_the_scores(self):
+        assert self.asked(math.log(3), 0.0) == (pytest.approx(0.75), "large")
+        assert self.asked(0.0, math.log(3)) == (pytest.approx(0.25), "small")
+
+    @pytest.mark.parametrize(("strong", "weak", "rate"), [(2e3, -2e3, 1.0), (-2e3, 2e3, 0.0)])
+    def test_however_far_apart_they_are(self, strong, weak, rate):
+        assert self.asked(strong, weak)[0] == pytest.approx(rate, abs=1e-300)
+
+    def test_only_some_of_them(self):
+        three = Candidates(
+            models=("a", "b", "c"), scores=(0.1, 0.2, 0.3), costs=(1, 1, 1), strengths=(1, 2, 3)
+        )
+        assert three.only([2, 0]).strengths == (3, 1)

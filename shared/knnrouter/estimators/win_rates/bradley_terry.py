@@ -12,8 +12,8 @@ wherever t (exp(r) - r - 1) / r² < 1 (Bach 2010, Electronic Journal of Statisti
 
 A player that never loses would be infinitely strong, and players that never met could stand
 anywhere to one another. To keep all finite, every two players share one more tie that weighs
-`PRIOR` of an average battle. Without losses in N average battles, a player's win rate is then
-1 - PRIOR / (2 N), and so on down to a single battle, where it is 0.999.
+`PRIOR` of an average battle. So a player that won all of N average battles against another has a
+win rate of 1 - PRIOR / (2 (N + PRIOR)), and two groups that never met are taken to be alike.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 __all__ = ["PRIOR", "mean_win_rates", "strengths", "win_rate"]
 
-PRIOR = 0.002
+PRIOR = 1e-4
 """The weight of the tie that every two players share, in average battles."""
 
-_STEPS = 100
-"""Far more than are needed; the tail of a player that never loses takes about twenty."""
+_STEPS = 200
+"""Far more than are needed; a player that never loses takes about twenty."""
 _REACH = 1.5
 """How far a difference of strengths may move in a step."""
 _STILL = 1e-6
@@ -41,8 +41,9 @@ def win_rate(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np
         >>> win_rate(np.array([0.0, np.log(3)]), np.array([0.0, 0.0])).round(3).tolist()
         [0.5, 0.75]
     """
-    half: NDArray[np.float64] = np.tanh((own - other) / 2)  # never overflows
-    return (1.0 + half) / 2
+    gap = own - other
+    small = np.exp(-np.abs(gap))  # of either sign, without overflow and without loss of digits
+    return np.asarray(np.where(gap >= 0, 1.0, small) / (1.0 + small))
 
 
 def mean_win_rates(strengths: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,16 +70,13 @@ def mean_win_rates(strengths: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def strengths(
-    wins: NDArray[np.float64], *, battles: float, start: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
+def strengths(wins: NDArray[np.float64], *, battles: float) -> NDArray[np.float64]:
     """The strengths under which the battles of each query were likeliest.
 
     Args:
         wins: The summed weight of the wins of each player over each other; shape (q, p, p); only
             the proportions within a query matter.
         battles: How many battles these are, which says what an average one weighs.
-        start: Where to search from, shape (p,); it makes no difference to the result.
 
     Returns:
         Shape (q, p); the mean of a query's strengths is 0.
@@ -93,10 +91,9 @@ def strengths(
     average = wins.sum(axis=(1, 2), keepdims=True) / battles
     won = wins / average + PRIOR / 2
     won[:, np.arange(players), np.arange(players)] = 0.0
-    met, all_won = won + won.transpose(0, 2, 1), won.sum(axis=2)
-    found = np.zeros((count, players)) if start is None else np.tile(start, (count, 1))
+    found = np.zeros((count, players))
     for _ in range(_STEPS):
-        step = _newton(found, met, all_won)
+        step = _newton(found, won)
         reach = step.max(axis=1, keepdims=True) - step.min(axis=1, keepdims=True)
         found += step * np.minimum(1.0, _REACH / np.maximum(reach, _STILL))
         if reach.max(initial=0.0) <= _STILL:
@@ -104,14 +101,13 @@ def strengths(
     return np.asarray(found - found.mean(axis=1, keepdims=True))
 
 
-def _newton(
-    found: NDArray[np.float64], met: NDArray[np.float64], all_won: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _newton(found: NDArray[np.float64], won: NDArray[np.float64]) -> NDArray[np.float64]:
     """The step to the top of the parabola that touches the log-likelihood."""
     rates = win_rate(found[:, :, None], found[:, None, :])
-    expected = met * rates
-    gradient = all_won - expected.sum(axis=2)
-    bends = expected * (1.0 - rates)
+    surprises = won * rates.transpose(0, 2, 1)
+    bends = surprises * rates
+    bends = bends + bends.transpose(0, 2, 1)
+    gradient = (surprises - surprises.transpose(0, 2, 1)).sum(axis=2)
     total = bends.sum(axis=2)
     players = found.shape[1]
     # Adding a constant to all strengths changes nothing; the mean term settles it.

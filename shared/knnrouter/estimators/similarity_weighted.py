@@ -95,7 +95,7 @@ class SimilarityWeighted:
             seed: Not needed; nothing is random.
 
         Raises:
-            EstimatorError: There is no row, or none on which two models, or two tiers, were measured.
+            EstimatorError: No two models, or no two tiers, were measured on one row.
         """
         if len(evidence.records) == 0:
             raise EstimatorError("the records have no row, so there is nothing to learn from")

@@ -171,9 +171,8 @@ def _trade(
     quality = np.where(span > 0, (scores - low) / np.where(span > 0, span, 1.0), 1.0)
     if alpha == 1.0:
         return np.where(np.isnan(scores), np.nan, quality)
-    unpriced = [
-        name for name, bare in zip(models, np.isnan(costs).any(axis=0), strict=True) if bare
-    ]
+    missing = np.isnan(costs).sum(axis=0)
+    unpriced = [models[place] for place in np.flatnonzero(missing)]
     if unpriced:
         raise UnpricedError(unpriced, policy="rank_sums")
     most = costs.max(axis=1, keepdims=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base import Candidates, Choice, Policy, ranked
 from .drawing import RandomAmongTop
 from .predicting import Prediction
+from .efficiency import PerformanceEfficiency
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 from .specs import named_models, parse, spec
@@ -16,6 +17,7 @@ __all__ = [
     "Choice",
     "Guarded",
     "MaxLatency",
+    "PerformanceEfficiency",
     "Policy",
     "Prediction",
     "RandomAmongTop",

@@ -10,6 +10,7 @@ from knnrouter.errors import PolicyError
 from knnrouter.spec_text import Family, stated_settings, written
 
 from .base import Policy
+from .efficiency import PerformanceEfficiency
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 
@@ -23,6 +24,7 @@ KINDS: dict[str, Any] = {
     "max_latency": MaxLatency,
     "guarded": Guarded,
     "reserved": Reserved,
+    "performance_efficiency": PerformanceEfficiency,
 }
 """The policies by the names that they have in text."""
 

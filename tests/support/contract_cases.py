@@ -1,8 +1,27 @@
 """The estimators that the contract suite runs over, with settings that fit in no time."""
 
-from knnrouter.estimators import KNN
+from knnrouter.estimators import (
+    KNN,
+    AvengersPro,
+    Clusters,
+    CorrectnessKNN,
+    MultiLabel,
+    Separate,
+    SimilarityWeighted,
+    UniRoute,
+)
 
 CASES = {
     "knn": KNN(),
     "knn, plain": KNN(k=3, weights="uniform", shrinkage=0.0),
+    "clusters": Clusters(),
+    "clusters, tfidf": Clusters(k=6, features="tfidf", shrinkage=0),
+    "avengers_pro": AvengersPro(k=6, top_p=2),
+    "uniroute": UniRoute(k=6),
+    "multi_label": MultiLabel(c=1.0),
+    "separate, balanced": Separate(c=0.5, balance=True),
+    "separate": Separate(),
+    "correctness_knn": CorrectnessKNN(),
+    "similarity_weighted": SimilarityWeighted(),
+    "similarity_weighted, code": SimilarityWeighted(weights="code", tiers=3, tie_margin=0.1),
 }

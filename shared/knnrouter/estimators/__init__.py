@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from .base import Estimates, Estimator, Evidence, FittedEstimator, ReadsText, Setting, Updates
+from .classifiers import MultiLabel, Separate
+from .clusters import AvengersPro, Clusters, UniRoute
+from .correctness import CorrectnessKNN
 from .knn import KNN
+from .similarity_weighted import SimilarityWeighted
 from .specs import from_settings, parse, settings_of, spec
 
 __all__ = [
     "KNN",
+    "AvengersPro",
+    "Clusters",
+    "CorrectnessKNN",
     "Estimates",
     "Estimator",
     "Evidence",
     "FittedEstimator",
+    "MultiLabel",
     "ReadsText",
+    "Separate",
     "Setting",
+    "SimilarityWeighted",
+    "UniRoute",
     "Updates",
     "from_settings",
     "parse",

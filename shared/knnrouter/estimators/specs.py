@@ -10,12 +10,23 @@ from knnrouter.errors import EstimatorError
 from knnrouter.spec_text import Family, stated_settings, written
 
 from .base import Estimator, Setting
+from .classifiers import MultiLabel, Separate
+from .clusters import AvengersPro, Clusters, UniRoute
+from .correctness import CorrectnessKNN
 from .knn import KNN
+from .similarity_weighted import SimilarityWeighted
 
 __all__ = ["KINDS", "from_settings", "parse", "settings_of", "spec"]
 
 KINDS: dict[str, Any] = {
     "knn": KNN,
+    "clusters": Clusters,
+    "avengers_pro": AvengersPro,
+    "uniroute": UniRoute,
+    "multi_label": MultiLabel,
+    "separate": Separate,
+    "correctness_knn": CorrectnessKNN,
+    "similarity_weighted": SimilarityWeighted,
 }
 """The estimators by the names that they have in text, files and saved folders."""
 

@@ -1,6 +1,7 @@
 """Policies and estimators as text: `kind:setting=value,setting=value`, read and written.
 
-A value stands in parentheses if it has a comma, an equals sign or parentheses of its own.
+A value stands in parentheses if it has a comma, an equals sign or parentheses of its own; so do the
+values of a list, which commas part.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeAlias
 
-__all__ = ["Family", "stated_settings", "written"]
+__all__ = ["Family", "listed", "stated_settings", "written"]
 
 Refusal: TypeAlias = Callable[[str], Exception]
 
@@ -60,8 +61,7 @@ class Family:
                 raise self.refusal(
                     f"{self.what} {text!r}: setting {name!r} is given twice; give it once"
                 )
-            bare = value.removeprefix("(").removesuffix(")") if value[:1] == "(" else value
-            settings[name] = bare
+            settings[name] = _bare(value)
         return kind, settings
 
     def built(self, kind: str, settings: Mapping[str, object]) -> Any:  # noqa: ANN401
@@ -117,9 +117,26 @@ def written(kind: str, settings: Mapping[str, object]) -> str:
     Example:
         >>> written("knn", {"k": 40, "weights": "uniform"}), written("best_score", {})
         ('knn:k=40,weights=uniform', 'best_score')
+        >>> written("prediction", {"models": ["a", "b,c"], "coefficients": [0.5, 1]})
+        'prediction:models=(a,(b,c)),coefficients=(0.5,1)'
     """
     text = ",".join(f"{name}={_written(value)}" for name, value in settings.items())
     return f"{kind}:{text}" if text else kind
+
+
+def listed(text: str) -> list[str]:
+    """The values of a list.
+
+    Example:
+        >>> listed("small,(llama (8b)),large")
+        ['small', 'llama (8b)', 'large']
+    """
+    return [_bare(part.strip()) for part in _parts(text)]
+
+
+def _bare(value: str) -> str:
+    """A value without the parentheses around it."""
+    return value.removeprefix("(").removesuffix(")") if value[:1] == "(" else value
 
 
 def _parts(text: str) -> list[str]:
@@ -140,6 +157,8 @@ def _guess(name: str, known: Iterable[str]) -> str:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return f"({','.join(map(_written, value))})"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float | int):

@@ -7,10 +7,12 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from knnrouter.errors import PolicyError
-from knnrouter.spec_text import Family, stated_settings, written
+from knnrouter.spec_text import Family, listed, stated_settings, written
 
 from .base import Policy
+from .drawing import RandomAmongTop
 from .efficiency import PerformanceEfficiency
+from .predicting import Prediction
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 
@@ -25,10 +27,15 @@ KINDS: dict[str, Any] = {
     "guarded": Guarded,
     "reserved": Reserved,
     "performance_efficiency": PerformanceEfficiency,
+    "random_among_top": RandomAmongTop,
+    "prediction": Prediction,
 }
 """The policies by the names that they have in text."""
 
 _FAMILY = Family(what="policy", kinds=KINDS, refusal=PolicyError)
+
+_ONE_OF = {"models": "model", "coefficients": "coefficient"}
+"""What one value of a setting that is a list is read as."""
 
 
 def parse(text: str | Mapping[str, Any]) -> Policy:
@@ -36,8 +43,8 @@ def parse(text: str | Mapping[str, Any]) -> Policy:
 
     Args:
         text: `kind` or `kind:setting=value,setting=value`, where a value stands in parentheses if
-            it is a policy with settings of its own, or a name with commas or parentheses; or
-            `{"kind": kind, setting: value}`.
+            it is a policy with settings of its own, a list, or a name with commas or parentheses;
+            or `{"kind": kind, setting: value}`.
 
     Raises:
         PolicyError: The kind or a setting is unknown, a setting is missing or out of its range.
@@ -87,7 +94,7 @@ def as_mapping(policy: Policy) -> dict[str, Any]:
             f"give it to the router in Python, or use one of {', '.join(KINDS)}"
         )
     return {"kind": kind} | {
-        name: as_mapping(value) if callable(value) else value
+        name: as_mapping(value) if callable(value) else _listed(value)
         for name, value in _stated(policy).items()
     }
 
@@ -107,6 +114,8 @@ def named_models(policy: Policy) -> tuple[str, ...]:
         return (policy.model, *named_models(policy.policy))
     if isinstance(policy, MaxLatency):
         return named_models(policy.policy)
+    if isinstance(policy, Prediction):
+        return tuple(policy.models)
     return ()
 
 
@@ -114,9 +123,15 @@ def _stated(policy: Any) -> dict[str, Any]:  # noqa: ANN401  # any policy of KIN
     """The settings of a policy, without those that are as they would be anyway."""
     settings = stated_settings(policy)
     for item in fields(policy):
-        if item.default_factory is not MISSING and settings[item.name] == item.default_factory():
+        usual = item.default if item.default_factory is MISSING else item.default_factory()
+        if settings[item.name] == usual:
             del settings[item.name]
     return settings
+
+
+def _listed(value: object) -> object:
+    """The value as YAML holds it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _built(kind: str, settings: Mapping[str, Any]) -> Policy:
@@ -130,6 +145,8 @@ def _read(name: str, value: object) -> object:
         return parse(value)
     if name in ("strong", "weak", "fallback", "model") or not isinstance(value, str):
         return value
+    if name in _ONE_OF:
+        return [_read(_ONE_OF[name], part) for part in listed(value)]
     try:
         return float(value)
     except ValueError:

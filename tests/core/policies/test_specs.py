@@ -11,12 +11,15 @@ from knnrouter.policies import (
     CheapestAbove,
     Guarded,
     MaxLatency,
+    Prediction,
+    RandomAmongTop,
     ScoreMinusCost,
     Threshold,
     named_models,
     parse,
     spec,
 )
+from knnrouter.policies.specs import as_mapping
 
 # Names as pools allow them, with commas, equal signs and closed parentheses.
 WORD = st.text(string.ascii_letters + string.digits + ":=/.,-_ é", min_size=1, max_size=8)
@@ -31,6 +34,16 @@ PLAIN = st.one_of(
     st.tuples(NAME, NAME, UNIT)
     .filter(lambda t: t[0] != t[1])
     .map(lambda t: Threshold(strong=t[0], weak=t[1], threshold=t[2])),
+    st.builds(RandomAmongTop, threshold=UNIT, top=st.integers(1, 9), seed=st.integers(0, 10**9)),
+    st.dictionaries(NAME, st.floats(-1e6, 1e6), min_size=1, max_size=4).flatmap(
+        lambda factors: st.builds(
+            Prediction,
+            models=st.just(list(factors)),
+            coefficients=st.just(list(factors.values())),
+            intercept=st.floats(-1e6, 1e6),
+            rule=st.sampled_from(["nearest", "above"]),
+        )
+    ),
 )
 POLICIES = st.recursive(
     PLAIN,
@@ -106,6 +119,34 @@ def test_read(text, policy):
 def test_written(policy, text):
     assert spec(policy) == text
     assert parse(text) == policy
+
+
+PREDICTION = Prediction(models=["a", "b,c"], coefficients=[0.5, 1], intercept=0.25)
+
+
+def test_lists():
+    text = "prediction:models=(a,(b,c)),coefficients=(0.5,1),intercept=0.25"
+    mapping = {
+        "kind": "prediction",
+        "models": ["a", "b,c"],
+        "coefficients": [0.5, 1],
+        "intercept": 0.25,
+    }
+    assert spec(PREDICTION) == text
+    assert as_mapping(PREDICTION) == mapping
+    assert parse(text) == parse(mapping) == PREDICTION
+    assert named_models(PREDICTION) == ("a", "b,c")
+    guarded = Guarded(policy=PREDICTION, min_similarity=0.5, fallback="d")
+    assert named_models(guarded) == ("d", "a", "b,c")
+    assert parse(spec(guarded)) == parse(as_mapping(guarded)) == guarded
+
+
+def test_settings_at_their_defaults_are_not_written():
+    assert spec(RandomAmongTop()) == "random_among_top"
+    assert as_mapping(RandomAmongTop(top=2)) == {"kind": "random_among_top", "top": 2}
+    assert parse("random_among_top:top=2,seed=7") == RandomAmongTop(top=2, seed=7)
+    above = Prediction(models=["a"], coefficients=[1], intercept=0, rule="above")
+    assert spec(above) == "prediction:models=(a),coefficients=(1),intercept=0,rule=above"
 
 
 def test_a_function_goes_by_its_name():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .base import Candidates, Choice, Policy, ranked
 from .drawing import RandomAmongTop
-from .predicting import Prediction
 from .efficiency import PerformanceEfficiency
+from .predicting import Prediction
 from .reserved import Reserved
 from .rules import BestScore, CheapestAbove, Guarded, MaxLatency, ScoreMinusCost, Threshold
 from .specs import named_models, parse, spec

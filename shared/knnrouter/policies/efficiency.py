@@ -37,7 +37,7 @@ class PerformanceEfficiency:
     Example:
         >>> three = Candidates(models=("a", "b", "c"), scores=(0.6, 0.7, 0.8), costs=(0.0, 1.0, 4.0))
         >>> PerformanceEfficiency(alpha=0.5)(three).ranking  # 0 + 1, 0.5 + 0.75, 1 + 0: halved
-        ('b', 'c', 'a')
+        ('b', 'a', 'c')
     """
 
     alpha: float

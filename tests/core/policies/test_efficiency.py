@@ -52,11 +52,16 @@ def test_the_ends_are_quality_and_cost():
     assert PerformanceEfficiency(alpha=1)(three).ranking == ("b", "c", "a")
     assert PerformanceEfficiency(alpha=0)(three).ranking == ("a", "c", "b")
     # In between: 0 + 29/30, 1 + 0, 1/3 + 28/30, each halved.
-    assert PerformanceEfficiency(alpha=0.5).utilities(three) == pytest.approx([29 / 60, 0.5, 38 / 60])
+    assert PerformanceEfficiency(alpha=0.5).utilities(three) == pytest.approx(
+        [29 / 60, 0.5, 38 / 60]
+    )
 
 
 def test_equal_scores_leave_it_to_the_cost():
-    assert PerformanceEfficiency(alpha=0.9)(candidates((0.5, 0.5), (2.0, 1.0))).ranking == ("b", "a")
+    assert PerformanceEfficiency(alpha=0.9)(candidates((0.5, 0.5), (2.0, 1.0))).ranking == (
+        "b",
+        "a",
+    )
 
 
 def test_free_models_leave_it_to_the_quality():

@@ -24,10 +24,22 @@ from .embedders import Embedder
 from .errors import DamagedStoreError, EstimatorError, PoolError
 from .estimators import Estimates, Estimator, Evidence, FittedEstimator, Setting
 from .estimators.base import asked
+from .estimators.correctness import Eta
 from .explain import Explanation, explain
 from .index import FaissIndex
 from .lineup import CountTokens, Lineup
 from .policies import Policy
+from .task_routing.choosing import known_score
+from .task_routing.decision import TaskDecision
+from .task_routing.new_task import (
+    Labelled,
+    NewTask,
+    eligible_for_all,
+    labelled_rows,
+    without_labelled,
+)
+from .task_routing.routing import KeptBenchmark, TaskQuestion, route_task
+from .task_routing.settings import TaskSettings
 from .vectors import Progress, Row, query_vectors, rows_of
 
 __all__ = ["Router"]
@@ -317,6 +329,76 @@ class Router:
         rows = _one_each("vectors", vectors, given) or (None,) * len(given)
         return self._decisions(given, whole, rows, policy, allow=allow, require=require, tags=tags)
 
+    def route_task(
+        self,
+        queries: Iterable[object],
+        *,
+        score: str = "s3",
+        labelled: RecordSet | None = None,
+        eta: Eta = 0.5,
+        p: Mapping[str, float] | None = None,
+        settings: TaskSettings | None = None,
+        seed: int = 0,
+        allow: Collection[str] | None = None,
+        require: Collection[str] = (),
+        tags: Collection[str] = (),
+    ) -> TaskDecision:
+        """Choose one model for all queries of a new task, from how the evidence's tasks fared.
+
+        The first call looks up the neighbors of all of the evidence; they are kept.
+
+        Args:
+            queries: Of the task, as for `route`; no outcome of them is needed.
+            score: What models are ranked by: "s1", "s2" or "s3". With "s3" the best on average
+                answers unless the first is likely to beat it; see `task_routing`.
+            labelled: Outcomes of some queries of the task, where they are known.
+            eta: A score above it is right, in [0, 1); one number, or one by task.
+            p: The chance that a prediction for this task is right, by model, where that is known.
+            settings: The numbers of task routing; None: those of the paper.
+            seed: Where all randomness comes from.
+            allow: As for `route`.
+            require: As for `route`.
+            tags: As for `route`.
+
+        Raises:
+            EstimatorError: The evidence names fewer than three tasks, or a setting is wrong.
+            QueryError: There is no query that is not labelled.
+            NoTextError: A query holds no text.
+            EmptyPoolError: No model may answer all of the queries.
+            NoEvidenceError: No task measured any of the models that may.
+            RecordsError: The labelled queries measure no model of the evidence.
+        """
+        if isinstance(queries, str):
+            raise TypeError("route_task takes several queries; give a list, also for one text")
+        question = TaskQuestion(
+            score=known_score(score), eta=eta, p=p, settings=settings or TaskSettings(), seed=seed
+        )
+        given = tuple(queries)
+        read = _with_text(given)
+        eligible = eligible_for_all(
+            read, given, self.lineup, allow=allow, require=require, tags=tags
+        )
+        task = self._new_task(read, labelled)
+        return route_task(
+            self._tasks, self.evidence, self.lineup, task, question, eligible=eligible
+        )
+
+    def _new_task(self, read: Sequence[Query], labelled: RecordSet | None) -> NewTask:
+        known: Labelled | None = None
+        notes: tuple[str, ...] = ()
+        if labelled is not None:
+            known, strange = labelled_rows(labelled, self.records, self.lineup, self.embedder)
+            kept, told = without_labelled(read, labelled)
+            read, notes = [read[place] for place in kept], (*strange, *told)
+        texts, _ = _clipped(read, self.embedder)
+        return NewTask(vectors=rows_of(texts, self.embedder), labelled=known, notes=notes)
+
+    @property
+    def _tasks(self) -> KeptBenchmark:
+        """Kept beside the fields; of several threads that ask first, one makes it."""
+        kept: KeptBenchmark = vars(self).setdefault("_benchmark", KeptBenchmark(self.evidence))
+        return kept
+
     def estimate(self, queries: Iterable[object]) -> Estimates:
         """What to expect of every model, of the records and of the pool, on each query.
 
@@ -326,10 +408,7 @@ class Router:
         if isinstance(queries, str):
             raise TypeError("estimate takes several queries; give a list, also for one text")
         given = tuple(queries)
-        read = _read(given)
-        for query, one in zip(read, given, strict=True):
-            if query.kind != "text":
-                routing_text(one)  # which says what is wrong
+        read = _with_text(given)
         looked_up = self._look_up(read, given)
         found, widened = looked_up.estimates, self.lineup.widened
         return replace(
@@ -484,6 +563,15 @@ def _check_estimator(
 
 def _read(given: Sequence[object]) -> list[Query]:
     return [read_query(query) for query in given]
+
+
+def _with_text(given: Sequence[object]) -> list[Query]:
+    """The queries, each of which must hold text."""
+    read = _read(given)
+    for query, one in zip(read, given, strict=True):
+        if query.kind != "text":
+            routing_text(one)  # which says what is wrong
+    return read
 
 
 def _one_each(

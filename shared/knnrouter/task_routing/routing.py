@@ -10,21 +10,19 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from knnrouter.errors import EstimatorError, RecordsError, UnknownModelError
+from knnrouter.errors import EstimatorError, UnknownModelError
 from knnrouter.estimators import Evidence
 from knnrouter.estimators.correctness import Eta, correctness, eta_problems
 from knnrouter.lineup import Lineup
-from knnrouter.records import RecordSet
 
 from .benchmark import TaskBenchmark
 from .choosing import Chosen, Score, TaskScores, chosen
 from .decision import TaskDecision
-from .nearest import joined, similarities
-from .scores import Predictions
+from .new_task import NewTask
 from .settings import TaskSettings
 from .smoothing import Pairs, smoothed
 
-__all__ = ["KeptBenchmark", "Labelled", "NewTask", "TaskQuestion", "labelled_rows", "route_task"]
+__all__ = ["KeptBenchmark", "TaskQuestion", "route_task"]
 
 Floats = NDArray[np.float64]
 _EtaKey = float | tuple[tuple[str, float], ...]
@@ -73,47 +71,6 @@ class KeptBenchmark:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class Labelled:
-    """Queries of the new task whose outcomes are known; `r` of them.
-
-    Attributes:
-        vectors: Unit rows, shape (r, d).
-        records: Their outcomes, in the columns of the evidence.
-    """
-
-    vectors: NDArray[np.float32]
-    records: RecordSet
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class NewTask:
-    """The queries of a task, as unit rows of shape (n, d), and those that are labelled."""
-
-    vectors: NDArray[np.float32]
-    labelled: Labelled | None = None
-
-    def predictions(self, evidence: Evidence, eta: Eta, settings: TaskSettings) -> Predictions:
-        """What the evidence and the labelled queries predict of the others."""
-        near = evidence.index.search(self.vectors, settings.near)
-        right, weights = correctness(evidence.records, eta), evidence.records.weights
-        if self.labelled is not None:
-            count = len(evidence.records)
-            near = joined(
-                near,
-                similarities(self.vectors, self.labelled.vectors),
-                np.arange(count, count + len(self.labelled)),
-                settings.near,
-            )
-            right = np.vstack([right, correctness(self.labelled.records, eta)])
-            weights = np.concatenate([weights, self.labelled.records.weights])
-        blank = np.asarray(~self.vectors.any(axis=1))
-        return Predictions.of(near, right, weights, settings, blank=blank)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class TaskQuestion:
     """How a task is to be routed."""
 
@@ -154,46 +111,6 @@ class TaskQuestion:
             raise EstimatorError("; ".join(wrong))
 
 
-def labelled_rows(
-    labelled: RecordSet, vectors: NDArray[np.float32], records: RecordSet, lineup: Lineup
-) -> tuple[Labelled, tuple[str, ...]]:
-    """Labelled queries in the columns of the evidence, and the names of columns that it lacks.
-
-    Args:
-        labelled: What was measured, under the names of the records, of the pool, or aliases.
-        vectors: Their unit rows.
-        records: The evidence.
-        lineup: Who is who.
-
-    Raises:
-        RecordsError: None of the columns is a model of the evidence.
-    """
-    columns = lineup.pool.columns(labelled.models)
-    owner = dict(zip(columns.columns, lineup.pool.names, strict=True))
-    scores = np.full((len(labelled), len(records.models)), np.nan, dtype=np.float32)
-    strange = []
-    for place, model in enumerate(labelled.models):
-        column = lineup.place.get(owner.get(place, model), len(records.models))
-        if column < len(records.models):
-            scores[:, column] = labelled.scores[:, place]
-        else:
-            strange.append(model)
-    if np.isnan(scores).all():
-        raise RecordsError(
-            f"the labelled queries measure {', '.join(labelled.models)}, none of which is a model "
-            f"of the evidence: {', '.join(lineup.names[: len(records.models)])}; name the columns "
-            "so, or give the pool aliases"
-        )
-    kept = RecordSet(
-        ids=labelled.ids,
-        models=records.models,
-        scores=scores,
-        tasks=labelled.tasks,
-        weights=labelled.weights,
-    )
-    return Labelled(vectors=vectors, records=kept), tuple(strange)
-
-
 def route_task(
     kept: KeptBenchmark,
     evidence: Evidence,
@@ -202,7 +119,6 @@ def route_task(
     question: TaskQuestion,
     *,
     eligible: Sequence[str],
-    notes: Sequence[str] = (),
 ) -> TaskDecision:
     """Choose one model for a task.
 
@@ -213,7 +129,6 @@ def route_task(
         task: The queries.
         question: How they are to be routed.
         eligible: Who may answer, in the order of the pool; at least one.
-        notes: What was left out.
 
     Raises:
         EstimatorError: The evidence names fewer than three tasks, or the question is wrong.
@@ -264,7 +179,7 @@ def route_task(
         reason=_reason(choice, question, lineup.names),
         queries=len(task.vectors),
         labelled=labelled,
-        notes=tuple(notes),
+        notes=task.notes,
     )
 
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from knnrouter import Decision
 from knnrouter.embedders import Embedder
 from knnrouter.errors import QueryError
-from knnrouter.serving import OPTION_IDS, LazyRouter, RouteOptions
+from knnrouter.serving import OPTION_IDS, LazyRouter, RouteOptions, filled
 
 from .inputs import RoutedInput, query_of
 from .settings import RoutingSettings
@@ -212,18 +212,20 @@ class KNNRouter(RoutingSettings, RunnableSerializable[RoutedInput, Decision]):
         self, given: Sequence[RoutedInput], options: Sequence[RouteOptions]
     ) -> list[Decision | Exception]:
         """For each input the decision, or the error that `_decided` raises."""
-        found: dict[int, Decision | Exception] = {}
         queries: dict[int, Any] = {}
+        known: list[Decision | Exception | None] = [None] * len(given)
         for place, each in enumerate(given):
             try:
                 queries[place] = query_of(each, input_key=self.input_key)
             except QueryError as error:
-                found[place] = error
-        decided = self.decider.decide_many(
-            list(queries.values()), [options[place] for place in queries]
-        )
-        found.update(zip(queries, decided, strict=True))
-        return [found[place] for place in range(len(given))]
+                known[place] = error
+
+        def decided(left: Sequence[int]) -> list[Decision | Exception]:
+            return self.decider.decide_many(
+                [queries[place] for place in left], [options[place] for place in left]
+            )
+
+        return filled(known, decided)
 
 
 def _name_of(decision: Decision) -> str:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from knnrouter import Decision
 from knnrouter.errors import QueryError
-from knnrouter.serving import Gathering, Route, RouteOptions, shadow_default
+from knnrouter.serving import Gathering, Route, RouteOptions, filled, shadow_default
 
 from .deferred import Call
 from .settings import RoutingSettings
@@ -96,22 +96,21 @@ class Planning(RoutingSettings):
 
     def _plans(self, calls: Sequence[_Asked]) -> list[Decision | Exception]:
         """For each call the decision, or the error that it must raise."""
-        plans: dict[int, Decision | Exception] = {}
-        left: dict[int, tuple[Any, RouteOptions]] = {}
+        asked: dict[int, tuple[Any, RouteOptions]] = {}
+        known: list[Decision | Exception | None] = []
         for place, (given, config, call) in enumerate(calls):
             try:
-                query, options = self._query(given), self._asked(config, call)
+                asked[place] = self._query(given), self._asked(config, call)
             except _FAILURES as error:
-                plans[place] = error
-                continue
-            kept = self._kept(query, options)
-            if kept is None:
-                left[place] = query, options
+                known.append(error)
             else:
-                plans[place] = kept
-        queries, asked = [query for query, _ in left.values()], [each for _, each in left.values()]
-        plans.update(zip(left, self.decider.decide_many(queries, asked), strict=True))
-        return [plans[place] for place in range(len(calls))]
+                known.append(self._kept(*asked[place]))
+
+        def decided(left: Sequence[int]) -> list[Decision | Exception]:
+            queries, options = zip(*(asked[place] for place in left), strict=True)
+            return self.decider.decide_many(queries, options)
+
+        return filled(known, decided)
 
     def _kept(self, query: Any, options: RouteOptions) -> Decision | None:
         """The decision of this user turn, where an answer in the history carries it.

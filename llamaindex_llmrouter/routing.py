@@ -28,6 +28,7 @@ from knnrouter.serving import (
     Turns,
     abegun,
     begun,
+    filled,
     options_of,
 )
 
@@ -149,19 +150,16 @@ class Dispatch:
         options = [
             RouteOptions.of({**self.options, **call.options}).needing(*call.needs) for call in calls
         ]
-        found: dict[int, Decision | Exception] = {}
-        for place, call in enumerate(calls):
-            kept = self._held(call, options[place])
-            if kept is not None:
-                found[place] = kept
-        left = [place for place in range(len(calls)) if place not in found]
-        decided = self.decider.decide_many(
-            [calls[place].query for place in left],
-            [options[place] for place in left],
-            prompts=[calls[place].prompt for place in left],
-        )
-        found.update(zip(left, decided, strict=True))
-        return [found[place] for place in range(len(calls))]
+        held = [self._held(call, asked) for call, asked in zip(calls, options, strict=True)]
+
+        def decided(left: Sequence[int]) -> list[Decision | Exception]:
+            return self.decider.decide_many(
+                [calls[place].query for place in left],
+                [options[place] for place in left],
+                prompts=[calls[place].prompt for place in left],
+            )
+
+        return filled(held, decided)
 
     def _held(self, call: Call, options: RouteOptions) -> Decision | None:
         """The decision of the user turn that the call goes on with."""

@@ -22,6 +22,7 @@ from .checks import (
 from .clients import ClientSettings, client_settings, refusal_of
 from .deciding import MISTAKES, Decider
 from .embedding import ServiceEmbedder, stated_id
+from .filling import filled
 from .gathering import Gathering
 from .lazy import Lazy, LazyRouter, loaded
 from .naming import by_pool_name
@@ -57,6 +58,7 @@ __all__ = [
     "client_settings",
     "completed",
     "facts",
+    "filled",
     "is_stated",
     "loaded",
     "options_of",

@@ -35,7 +35,7 @@ class PerformanceEfficiency:
         UnpricedError: A candidate has no cost (when called, and only with `alpha` below 1).
 
     Example:
-        >>> three = Candidates(models=("a", "b", "c"), scores=(0.6, 0.7, 0.8), costs=(0.0, 1.0, 4.0))
+        >>> three = Candidates(models=("a", "b", "c"), scores=(0.6, 0.7, 0.8), costs=(0, 1, 4))
         >>> PerformanceEfficiency(alpha=0.5)(three).ranking  # 0 + 1, 0.5 + 0.75, 1 + 0: halved
         ('b', 'a', 'c')
     """

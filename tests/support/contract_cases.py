@@ -1,15 +1,30 @@
 """The estimators that the contract suite runs over, with settings that fit in no time."""
 
+from tiny_transformers import topic_encoder
+
 from knnrouter.estimators import (
     KNN,
     AvengersPro,
     Clusters,
     CorrectnessKNN,
+    EncoderMultiLabel,
+    EncoderSeparate,
+    EncoderWinRate,
     MultiLabel,
     Separate,
     SimilarityWeighted,
     UniRoute,
 )
+
+TUNED = {
+    "backbone": topic_encoder(),
+    "epochs": 6,
+    "batch": 8,
+    "learning_rate": 1e-2,
+    "head_learning_rate": 3e-2,
+    "max_length": 16,
+    "holdout": 0.0,
+}
 
 CASES = {
     "knn": KNN(),
@@ -24,4 +39,7 @@ CASES = {
     "correctness_knn": CorrectnessKNN(),
     "similarity_weighted": SimilarityWeighted(),
     "similarity_weighted, code": SimilarityWeighted(weights="code", tiers=3, tie_margin=0.1),
+    "encoder_multi_label": EncoderMultiLabel(**TUNED),
+    "encoder_separate": EncoderSeparate(train_layers=1, **TUNED),
+    "encoder_win_rate": EncoderWinRate(strong="river-model", weak="code-model", **TUNED),
 }

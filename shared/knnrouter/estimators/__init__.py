@@ -6,6 +6,7 @@ from .base import Estimates, Estimator, Evidence, FittedEstimator, ReadsText, Se
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
 from .correctness import CorrectnessKNN
+from .encoders import EncoderMultiLabel, EncoderSeparate, EncoderWinRate
 from .knn import KNN
 from .similarity_weighted import SimilarityWeighted
 from .specs import from_settings, parse, settings_of, spec
@@ -15,6 +16,9 @@ __all__ = [
     "AvengersPro",
     "Clusters",
     "CorrectnessKNN",
+    "EncoderMultiLabel",
+    "EncoderSeparate",
+    "EncoderWinRate",
     "Estimates",
     "Estimator",
     "Evidence",

@@ -13,6 +13,7 @@ from .base import Estimator, Setting
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
 from .correctness import CorrectnessKNN
+from .encoders import EncoderMultiLabel, EncoderSeparate, EncoderWinRate
 from .knn import KNN
 from .similarity_weighted import SimilarityWeighted
 
@@ -27,6 +28,9 @@ KINDS: dict[str, Any] = {
     "separate": Separate,
     "correctness_knn": CorrectnessKNN,
     "similarity_weighted": SimilarityWeighted,
+    "encoder_multi_label": EncoderMultiLabel,
+    "encoder_separate": EncoderSeparate,
+    "encoder_win_rate": EncoderWinRate,
 }
 """The estimators by the names that they have in text, files and saved folders."""
 

@@ -18,10 +18,10 @@ from knnrouter.estimators import (
 
 TUNED = {
     "backbone": topic_encoder(),
-    "epochs": 6,
-    "batch": 8,
+    "epochs": 4,
+    "batch": 12,
     "learning_rate": 1e-2,
-    "head_learning_rate": 3e-2,
+    "head_learning_rate": 1e-1,
     "max_length": 16,
     "holdout": 0.0,
 }
@@ -40,6 +40,6 @@ CASES = {
     "similarity_weighted": SimilarityWeighted(),
     "similarity_weighted, code": SimilarityWeighted(weights="code", tiers=3, tie_margin=0.1),
     "encoder_multi_label": EncoderMultiLabel(**TUNED),
-    "encoder_separate": EncoderSeparate(train_layers=1, **TUNED),
+    "encoder_separate": EncoderSeparate(train_layers=0, **TUNED),
     "encoder_win_rate": EncoderWinRate(strong="river-model", weak="code-model", **TUNED),
 }

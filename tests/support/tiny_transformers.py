@@ -25,13 +25,13 @@ def _kept():
 @functools.cache
 def topic_encoder():
     """The path of an encoder that knows the words of three topics."""
-    return str(write_encoder(Path(_kept().name) / "encoder", TOPIC_WORDS))
+    return str(write_encoder(Path(_kept().name) / "encoder", TOPIC_WORDS, layers=1))
 
 
 @functools.cache
 def topic_causal_lm():
     """The path of a causal language model that knows the words of three topics."""
-    return str(write_causal_lm(Path(_kept().name) / "causal_lm", TOPIC_WORDS))
+    return str(write_causal_lm(Path(_kept().name) / "causal_lm", TOPIC_WORDS, layers=1))
 
 
 def write_encoder(folder, words, *, layers=2, window=32, seed=0):

@@ -105,7 +105,7 @@ def surface(texts: Sequence[str]) -> NDArray[np.float64]:
         >>> round(np.expm1(found["numbers"])), round(np.expm1(found["how_many"]))
         (1, 1)
         >>> found["ends_with_question"], round(found["word_length"], 2)
-        (1.0, 3.5)
+        (1.0, 3.33)
     """
     if not texts:
         return np.empty((0, len(SURFACE)))

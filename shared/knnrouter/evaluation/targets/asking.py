@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class Asked:
     fixed: NDArray[np.int64]
     """The model that answers whatever the policy; shape (n,); -1 where the policy chooses."""
 
+    strengths: NDArray[np.float64] | None = None
+    """Log-odds to win (see `Estimates`), like `scores`; None where the estimator has none."""
+
     def __len__(self) -> int:
         return len(self.fixed)
 
@@ -70,6 +73,7 @@ class Asked:
             costs=self.costs[rows],
             options=self.options[rows],
             fixed=self.fixed[rows],
+            strengths=None if self.strengths is None else self.strengths[rows],
         )
 
     def check_priced(self, what: str) -> None:
@@ -115,6 +119,7 @@ def ask(router: Router, texts: Sequence[str]) -> tuple[Asked, list[Row]]:
     ]
     models = router.pool.enabled_names
     means = [router.lineup.means[router.lineup.place[name]] for name in models]
+    knows_winners = any(row.strengths for row in rows)
     return Asked(
         models=models,
         means=np.array(means),
@@ -122,6 +127,7 @@ def ask(router: Router, texts: Sequence[str]) -> tuple[Asked, list[Row]]:
         costs=_by_model([row.decision.costs for row in rows], models),
         options=np.array([[name in row.scores for name in models] for row in rows]),
         fixed=np.array([models.index(row.fixed) if row.fixed else -1 for row in rows]),
+        strengths=_by_model([row.strengths for row in rows], models) if knows_winners else None,
     ), rows
 
 
@@ -140,6 +146,9 @@ class Row:
 
     fixed: str
     """The model that answers whatever the inner policy; "" where it chooses."""
+
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    """Their log-odds to win; empty where the estimator has none."""
 
     def chosen(self, policy: Policy) -> str:
         """The model that a policy chooses, which has its guards and limits."""
@@ -181,8 +190,14 @@ def _row(policy: Policy, decision: Decision, outer: Candidates) -> Row:
     other = asked(reframed(policy, _last), outer).ranking[0]
     if one == other:
         return Row(decision=decision, outer=outer, scores={}, fixed=one)
-    scores = dict(zip(noted[-1].models, noted[-1].scores, strict=True))
-    return Row(decision=decision, outer=outer, scores=scores, fixed="")
+    left = noted[-1]
+    return Row(
+        decision=decision,
+        outer=outer,
+        scores=dict(zip(left.models, left.scores, strict=True)),
+        fixed="",
+        strengths=dict(zip(left.models, left.strengths, strict=bool(left.strengths))),
+    )
 
 
 def _first(candidates: Candidates) -> Choice:

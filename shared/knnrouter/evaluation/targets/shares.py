@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from knnrouter.errors import EvaluationError
+from knnrouter.estimators.win_rates.bradley_terry import win_rate
 from knnrouter.evaluation.arrays import Floats, vectors
 
 from .asking import Asked
@@ -63,7 +64,8 @@ def win_rate_threshold(win_rates: ArrayLike, share: float) -> float:
 def share_threshold(asked: Asked, model: str, share: float) -> float:
     """The threshold on (1 + lead) / 2 that keeps a model to a share of these calls; at least 1/2.
 
-    Its lead is how far its expected score is ahead of the highest of the others. Below 1/2 the
+    Its lead is how far its expected score is ahead of the highest of the others. Of two models of
+    which the estimator knows who wins, it is a threshold on the win rate itself. Below 1/2 the
     model would answer where another is expected to be better: a share is a limit, and no target.
 
     Raises:
@@ -89,5 +91,8 @@ def _win_rates(asked: Asked, column: int) -> tuple[Floats, int]:
     own, others = scores[:, column], np.delete(scores, column, axis=1)
     rival = np.where(np.isnan(others), -np.inf, others).max(axis=1, initial=-np.inf)
     always = (asked.fixed == column) | (~np.isnan(own) & np.isinf(rival))
-    rates = np.where(np.isnan(own), 0.0, (1 + own - rival) / 2)[~always]
+    wins = (1 + own - rival) / 2
+    if asked.strengths is not None and len(asked.models) == 2:  # as `Threshold` has it
+        wins = win_rate(asked.strengths[:, column], asked.strengths[:, 1 - column])
+    rates = np.where(np.isnan(own), 0.0, wins)[~always]
     return np.clip(rates, 0.0, 1.0), int(always.sum())

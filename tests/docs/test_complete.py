@@ -148,6 +148,10 @@ REFERENCE = {
         "kernels": {"uniform", "similarity", "softmax"},
         "protocols": public(estimators.Estimator) | public(estimators.FittedEstimator),
     },
+    "classifiers": {
+        "settings": names(estimators.MultiLabel, estimators.Separate),
+        "classes": {"MultiLabel", "Separate", "multi_label", "separate"},
+    },
     "embedders": {"embedders": set(embedders.__all__) | {"id", "dim", "embed", "clip"}},
     "errors": {"errors": set(errors.__all__) | {"problems", "models", "kind", "extra"}},
     "records": {

@@ -62,10 +62,12 @@ def task_numbers(evidence: Evidence, *, seed: int = 0) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class TaskMeans:
-    """Each model's mean score in each of `t` tasks, shrunk toward its mean over all.
+    """Each model's mean score in each of `t` tasks, shrunk toward what is expected of it there.
 
-    A model's overall mean is itself shrunk toward the mean over all models, so that a model with a
-    few lucky measurements does not lead. Each step counts for `PRIOR_WEIGHT` measurements.
+    What is expected is the model's own level plus what the task does to all models together: a task
+    that is hard for all is hard for a model that was measured little, too. Levels are shrunk toward
+    the mean over all models, so that a model with a few lucky measurements does not lead, and tasks
+    toward doing nothing. Each step counts for `PRIOR_WEIGHT` measurements.
     """
 
     sums: NDArray[np.float64]
@@ -89,16 +91,33 @@ class TaskMeans:
         return cls(sums=sums, counts=counts, task_of=task_of)
 
     @property
+    def effects(self) -> NDArray[np.float64]:
+        """How far all models score above their own means in each task; shape (t,)."""
+        totals, measured = self.sums.sum(axis=0), self.counts.sum(axis=0)
+        apart = self.sums - self.counts * (totals / np.maximum(measured, _TINY))
+        return shrunk_means(apart.sum(axis=1), self.counts.sum(axis=1), 0.0)
+
+    @property
     def overall(self) -> NDArray[np.float64]:
-        """Each model's mean over all rows, shrunk; shape (m,); NaN where nothing was measured."""
-        sums, counts = self.sums.sum(axis=0), self.counts.sum(axis=0)
-        means = shrunk_means(sums, counts, sums.sum() / counts.sum())
-        return np.where(counts > 0, means, np.nan)
+        """Each model's level, shrunk; shape (m,); NaN where nothing was measured.
+
+        Its mean over all rows less the effects of their tasks: a model that was measured on hard
+        tasks only is not taken for a weak one.
+        """
+        sums = (self.sums - self.counts * self.effects[:, None]).sum(axis=0)
+        counts = self.counts.sum(axis=0)
+        levels = shrunk_means(sums, counts, sums.sum() / counts.sum())
+        return np.where(counts > 0, np.clip(levels, 0.0, 1.0), np.nan)
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """Each model's level plus each task's effect; shape (t, m); NaN as in `overall`."""
+        return np.clip(self.overall + self.effects[:, None], 0.0, 1.0)
 
     @property
     def means(self) -> NDArray[np.float64]:
         """Each model's mean in each task, shrunk; shape (t, m); NaN where nothing was measured."""
-        return shrunk_means(self.sums, self.counts, self.overall)
+        return shrunk_means(self.sums, self.counts, self.expected)
 
     @property
     def uncertainty(self) -> NDArray[np.float64]:
@@ -200,7 +219,7 @@ class Ballots:
         measured = blocks[:, 0]
         means = blocks[:, 1:3] / np.maximum(blocks[:, :1], _TINY)
         priors = blocks[:, 3:5] / total[:, :, None]
-        if 0.0 in total[:, 0].tolist():  # where no neighbor has a vote, the overall means stand in
+        if 0.0 in total[:, 0].tolist():  # where no neighbor has a vote, the levels stand in
             unknown = np.stack((self.task_means.overall, np.full(self.models, 1.0 / PRIOR_WEIGHT)))
             priors = np.where(total[:, :, None] > 0, priors, unknown)
         return Tally(

@@ -9,7 +9,7 @@ For a query with neighbors i, similarities s_i and row weights c_i, the kernel K
 and the estimate of a model's score is (e * mean + shrinkage * prior) / (e + shrinkage). There
 `mean` is the mean of its scores weighted by c_i K_i over the neighbors that measured it; `e` is the
 effective number of measurements, (sum c_i K_i)² / sum c_i K_i² (Kish 1965); and `prior` is the
-model's mean in the tasks of the neighbors, shrunk toward its overall mean (see `ballots`).
+model's mean in the tasks of the neighbors, shrunk toward what is expected there (`ballots`).
 Shrinkage counts measurements: with 32, what is known of the neighbors' tasks weighs as much as
 thirty-two neighbors.
 
@@ -180,7 +180,7 @@ class FittedKNN:
         """Count the votes of the neighbors.
 
         A query whose vector is zero, in which the embedder knows no word, has no neighborhood: its
-        support is 0, and its scores are the models' overall means; NaN with a shrinkage of 0.
+        support is 0, and its scores are the models' levels; NaN with a shrinkage of 0.
         """
         near = neighbors.first(self.neighbors)
         nearest = _nearest(near)

@@ -242,7 +242,7 @@ def _correction(
     tasks = means.task_of[rows]
     left_sums = means.sums[tasks] - sums[pair[rows]]
     left_counts = np.maximum(means.counts[tasks] - counts[pair[rows]], 0.0)
-    return means.means[tasks] - shrunk_means(left_sums, left_counts, means.overall)
+    return means.means[tasks] - shrunk_means(left_sums, left_counts, means.expected[tasks])
 
 
 def _losses(grid: list[KNN], left_out: _LeftOut, ballots: Ballots) -> list[NDArray[np.float64]]:

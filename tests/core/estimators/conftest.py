@@ -21,31 +21,47 @@ def plain(values):
 
 
 def task_means(scores, weights, task_of, without=()):
-    """Means by task and overall: each shrunk toward the one above, twenty measurements' worth."""
-    n, m = len(scores), len(scores[0])
+    """Means by task, each shrunk toward the model's level plus the task's effect on all models.
+
+    Levels are shrunk toward the mean over all models, effects toward zero; each step counts for
+    twenty measurements.
+    """
+    models = range(len(scores[0]))
     cells = [
         (task_of[i], a, weights[i], scores[i][a])
-        for i in range(n)
-        for a in range(m)
+        for i in range(len(scores))
+        for a in models
         if not math.isnan(scores[i][a])
     ]
-    grand = sum(w * s for _, _, w, s in cells) / sum(w for _, _, w, _ in cells)
-    overall = []
-    for a in range(m):
-        own = [(w, s) for _, b, w, s in cells if b == a]
-        total = sum(w for w, _ in own)
-        overall.append((sum(w * s for w, s in own) + PRIOR * grand) / (total + PRIOR))
-        if not own:
-            overall[a] = NAN
+    first = [weighted_mean([(w, s) for _, b, w, s in cells if b == a]) for a in models]
+    effects = {}
+    for task in set(task_of):
+        own = [(w, s - first[a]) for t, a, w, s in cells if t == task]
+        effects[task] = sum(w * d for w, d in own) / (sum(w for w, _ in own) + PRIOR)
+    overall = [min(max(x, 0.0), 1.0) for x in _levels(cells, models, effects)]
     means, doubts = {}, {}
     for task in set(task_of):
-        kept = [i for i in range(n) if task_of[i] == task and i not in without]
-        for a in range(m):
+        kept = [i for i in range(len(scores)) if task_of[i] == task and i not in without]
+        for a in models:
             own = [(weights[i], scores[i][a]) for i in kept if not math.isnan(scores[i][a])]
             total = sum(w for w, _ in own)
-            means[task, a] = (sum(w * s for w, s in own) + PRIOR * overall[a]) / (total + PRIOR)
+            expected = min(max(overall[a] + effects[task], 0.0), 1.0)
+            means[task, a] = (sum(w * s for w, s in own) + PRIOR * expected) / (total + PRIOR)
             doubts[task, a] = 1 / (total + PRIOR)
-    return SimpleNamespace(means=means, doubts=doubts, overall=overall)
+    return SimpleNamespace(means=means, doubts=doubts, overall=overall, effects=effects)
+
+
+def _levels(cells, models, effects):
+    """Each model's mean without the tasks' effects; NaN for a model that was never measured."""
+    grand = sum(w * (s - effects[t]) for t, _, w, s in cells) / sum(w for _, _, w, _ in cells)
+    levels = []
+    for a in models:
+        own = [(w, s - effects[t]) for t, b, w, s in cells if b == a]
+        total = sum(w for w, _ in own)
+        levels.append((sum(w * s for w, s in own) + PRIOR * grand) / (total + PRIOR))
+        if not own:
+            levels[a] = NAN
+    return levels
 
 
 def kernel(similarities, knn):

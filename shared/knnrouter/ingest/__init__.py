@@ -13,6 +13,7 @@ from knnrouter.records import RecordSet
 from .cells import Scoring
 from .llmrouter import LLMROUTER
 from .mt_bench import MT_BENCH
+from .preferences import PREFERENCES
 from .routellm import ROUTELLM
 from .routerbench import ROUTERBENCH
 from .routerdc import ROUTERDC
@@ -28,10 +29,12 @@ def formats() -> tuple[Format, ...]:
     """List the formats that `read_records` understands, in the order in which they are tried.
 
     Example:
-        >>> [each.name for each in formats()]
-        ['records', 'llmrouter', 'routerdc', 'routerbench', 'mt_bench', 'routellm', 'table']
+        >>> [each.name for each in formats()][:4]
+        ['records', 'llmrouter', 'routerdc', 'routerbench']
+        >>> [each.name for each in formats()][4:]
+        ['mt_bench', 'preferences', 'routellm', 'table']
     """
-    return (SAVED, LLMROUTER, ROUTERDC, ROUTERBENCH, MT_BENCH, ROUTELLM, TABLE)
+    return (SAVED, LLMROUTER, ROUTERDC, ROUTERBENCH, MT_BENCH, PREFERENCES, ROUTELLM, TABLE)
 
 
 def read_records(

@@ -179,7 +179,8 @@ def test_saved_records(data, tmp_path):
 def test_every_format_is_listed_with_what_it_needs():
     listed = {each.name: each for each in formats()}
     assert list(listed) == [
-        *("records", "llmrouter", "routerdc", "routerbench", "mt_bench", "routellm", "table"),
+        *("records", "llmrouter", "routerdc", "routerbench", "mt_bench", "preferences", "routellm"),
+        "table",
     ]
     assert "prompt" in listed["routellm"].fields
     assert all(each.looks_like and each.fields for each in listed.values())

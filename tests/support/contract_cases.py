@@ -1,10 +1,11 @@
 """The estimators that the contract suite runs over, with settings that fit in no time."""
 
-from tiny_transformers import topic_encoder
+from tiny_transformers import topic_causal_lm, topic_encoder
 
 from knnrouter.estimators import (
     KNN,
     AvengersPro,
+    CausalLM,
     Clusters,
     CorrectnessKNN,
     EncoderMultiLabel,
@@ -42,4 +43,14 @@ CASES = {
     "encoder_multi_label": EncoderMultiLabel(**TUNED),
     "encoder_separate": EncoderSeparate(train_layers=0, **TUNED),
     "encoder_win_rate": EncoderWinRate(strong="river-model", weak="code-model", **TUNED),
+    "causal_lm": CausalLM(
+        strong="river-model",
+        weak="code-model",
+        backbone=topic_causal_lm(),
+        epochs=8,
+        batch=12,
+        learning_rate=3e-2,
+        max_length=64,
+        holdout=0.0,
+    ),
 }

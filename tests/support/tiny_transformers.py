@@ -122,7 +122,8 @@ def _write_model(folder, config, shapes, seed):
         if len(shape) == 1:
             weights[name] = np.full(shape, 0.0 if name.endswith("bias") else 1.0, np.float32)
         else:
-            weights[name] = rng.normal(0.0, 0.1, shape).astype(np.float32)
+            spread = 0.05 if "embed" in name else 0.3
+            weights[name] = rng.normal(0.0, spread, shape).astype(np.float32)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 

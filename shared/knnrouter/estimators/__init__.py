@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from .base import Estimates, Estimator, Evidence, FittedEstimator, ReadsText, Setting, Updates
+from .causal_lm import CausalLM
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
 from .correctness import CorrectnessKNN
 from .encoders import EncoderMultiLabel, EncoderSeparate, EncoderWinRate
 from .knn import KNN
+from .matrix_factorization import MatrixFactorization
 from .similarity_weighted import SimilarityWeighted
 from .specs import from_settings, parse, settings_of, spec
 
 __all__ = [
     "KNN",
     "AvengersPro",
+    "CausalLM",
     "Clusters",
     "CorrectnessKNN",
     "EncoderMultiLabel",
@@ -23,6 +26,7 @@ __all__ = [
     "Estimator",
     "Evidence",
     "FittedEstimator",
+    "MatrixFactorization",
     "MultiLabel",
     "ReadsText",
     "Separate",

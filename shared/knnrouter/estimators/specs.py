@@ -10,11 +10,13 @@ from knnrouter.errors import EstimatorError
 from knnrouter.spec_text import Family, stated_settings, written
 
 from .base import Estimator, Setting
+from .causal_lm import CausalLM
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
 from .correctness import CorrectnessKNN
 from .encoders import EncoderMultiLabel, EncoderSeparate, EncoderWinRate
 from .knn import KNN
+from .matrix_factorization import MatrixFactorization
 from .similarity_weighted import SimilarityWeighted
 
 __all__ = ["KINDS", "from_settings", "parse", "settings_of", "spec"]
@@ -28,9 +30,11 @@ KINDS: dict[str, Any] = {
     "separate": Separate,
     "correctness_knn": CorrectnessKNN,
     "similarity_weighted": SimilarityWeighted,
+    "matrix_factorization": MatrixFactorization,
     "encoder_multi_label": EncoderMultiLabel,
     "encoder_separate": EncoderSeparate,
     "encoder_win_rate": EncoderWinRate,
+    "causal_lm": CausalLM,
 }
 """The estimators by the names that they have in text, files and saved folders."""
 

@@ -25,6 +25,7 @@ from .fitted import FittedTransformer, frozen_weights, opened, trained_parts
 from .network import Network
 from .objectives import balanced, score_loss
 from .settings import EncoderSettings
+from .tokens import token_ids
 from .training import Examples, Told, fine_tune
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class _Classifiers(EncoderSettings):
                 or reads fewer tokens than `max_length`.
             MissingExtraError: torch or transformers is not installed.
         """
-        backbone, ids = opened(self, evidence, family="encoder")
+        backbone, texts = opened(self, evidence, family="encoder")
+        ids = token_ids(backbone.tokenizer, texts, self.max_length)
         lessons = _Lessons.of(evidence, ids, balance=self.balance)
         networks, losses = [], []
         for columns in self._parts(lessons.measured):

@@ -89,10 +89,14 @@ class FittedTransformer:
         self, texts: Sequence[str], vectors: NDArray[np.float32], neighbors: Neighbors
     ) -> Estimates:
         """What the transformers say of the texts; costs and the rest from the neighbors."""
-        ids = token_ids(self.tokenizer, texts, self.estimator.max_length)
+        ids = self.read(texts)
         logits = [answers(each.logits, ids, each.outputs) for each in self.answering]
         scores, strengths = self.meaning(np.concatenate(logits, axis=1))
         return self.surroundings.estimates(scores, neighbors, strengths=strengths)
+
+    def read(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens that the transformers are given for each text."""
+        return token_ids(self.tokenizer, texts, self.estimator.max_length)
 
     def meaning(
         self, logits: NDArray[np.float64]
@@ -103,8 +107,8 @@ class FittedTransformer:
 
 def opened(
     settings: TuningSettings, evidence: Evidence, *, family: Family
-) -> tuple[Backbone, list[list[int]]]:
-    """The transformer that the settings name, and the tokens of each row's routing text.
+) -> tuple[Backbone, list[str]]:
+    """The transformer that the settings name, and the routing text of each row.
 
     Raises:
         EstimatorError: There is no row, or a row without text; or the transformer cannot be read,
@@ -121,15 +125,21 @@ def opened(
             f"max_length is {settings.max_length}; the backbone {settings.backbone!r} reads at "
             f"most {backbone.window} tokens: give max_length={backbone.window} or less"
         )
-    return backbone, token_ids(backbone.tokenizer, texts, settings.max_length)
+    return backbone, texts
 
 
 def frozen_weights(
     backbone: Backbone, trained: Sequence[Mapping[str, Tensor]]
 ) -> dict[str, NDArray[np.uint8]]:
     """The arrays of a transformer, what is not trained, and what is, once for each time it was."""
-    own = set().union(*trained)
-    kept = {name: each for name, each in backbone.model.state_dict().items() if name not in own}
+    state = backbone.model.state_dict()
+    names = set().union(*trained)
+    tied = {each.data_ptr() for part in trained for each in part.values()}
+    kept = {
+        name: each
+        for name, each in state.items()
+        if name not in names and each.data_ptr() not in tied
+    }
     parts = {f"{_TRAINED}{place}": packed(part) for place, part in enumerate(trained)}
     return {**backbone.arrays, "weights": packed(kept), **parts}
 

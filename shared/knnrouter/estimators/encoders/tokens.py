@@ -13,9 +13,9 @@ from knnrouter.embedders.base import head_and_tail
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["by_length", "cut", "padded", "token_ids"]
+__all__ = ["LONGEST_TOKEN", "by_length", "cut", "padded", "token_ids"]
 
-_LONGEST_TOKEN = 40
+LONGEST_TOKEN = 40
 """Characters a token; beyond this many for each token that is read, a text is cut unread."""
 
 
@@ -28,7 +28,7 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> li
         max_length: How many tokens of a text are kept, special ones included: of a longer text the
             head and the tail, half of the room each.
     """
-    short = [head_and_tail(text, max_length * _LONGEST_TOKEN) for text in texts]
+    short = [head_and_tail(text, max_length * LONGEST_TOKEN) for text in texts]
     found = []
     for encoding in tokenizer.encode_batch(short):
         special = encoding.special_tokens_mask

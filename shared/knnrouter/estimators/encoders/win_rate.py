@@ -26,6 +26,7 @@ from .network import Network
 from .objectives import class_loss
 from .pairs import Pair, log_sum_exp, wrong_names
 from .settings import EncoderSettings
+from .tokens import token_ids
 from .training import Examples, Told, fine_tune
 
 __all__ = ["EncoderWinRate", "FittedEncoderWinRate"]
@@ -84,7 +85,8 @@ class EncoderWinRate(EncoderSettings):
                 `max_length`.
             MissingExtraError: torch or transformers is not installed.
         """
-        backbone, ids = opened(self, evidence, family="encoder")
+        backbone, texts = opened(self, evidence, family="encoder")
+        ids = token_ids(backbone.tokenizer, texts, self.max_length)
         labels = _labels(evidence.records, self.strong, self.weak)
         examples = Examples(
             ids=ids,

@@ -1,4 +1,4 @@
-"""A regression that predicts how sure the first right model is, and the model that is as sure."""
+"""A regression that predicts how sure the first right model is, and what may be done with that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .checks import refuse
 __all__ = ["Prediction"]
 
 Order = Literal["listed", "sorted"]
-Rule = Literal["nearest", "above"]
+Rule = Literal["above", "nearest"]
 
 _NOBODY = 0.5
 """The target of a query on which no model is right."""
@@ -26,16 +26,17 @@ _NOBODY = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """The model whose expected score is nearest to the one that a regression predicts.
+    """The model whose expected score is the highest above the one that a regression predicts.
 
     The policies "Prediction" and "Sorted Prediction" of Srivatsa, Maurya & Kochmar 2024 (arXiv
-    2405.00467). A linear regression, fitted to training queries by `fit`, takes the expected scores
-    of all models and predicts the one of the first model, in an order, that is right.
+    2405.00467): a linear regression, fitted to training queries by `fit`, takes the expected scores
+    of all models and predicts the one of the first model, in an order, that is right; the choice is
+    argmax(score - prediction).
 
-    The paper then takes the model whose score is highest above the prediction, argmax(score -
-    prediction). There is one prediction a query, which takes the same from all, so that this is
-    `BestScore` whatever was predicted; `rule="above"` does it. By `rule="nearest"` the prediction
-    matters: it says how sure the first right model is, and the model that is as sure is taken.
+    There is one prediction a query, which takes the same from all models. So the choice is that of
+    `BestScore`, whatever was predicted. With `rule="nearest"` the prediction matters: it says how
+    sure the first right model is, and the model that is as sure is taken. On public data that is
+    worse than `BestScore` (see docs/explanation/srivatsa.md).
 
     Where a model of the regression may not answer or has no score, nothing can be predicted: the
     best expected score decides, as a fallback.
@@ -44,24 +45,24 @@ class Prediction:
         models: The models of the regression, each once.
         coefficients: What each one's expected score is multiplied by, as many.
         intercept: What is added.
-        rule: "nearest", or the paper's "above".
+        rule: "above", the paper's, or "nearest".
 
     Raises:
         PolicyError: A setting is wrong; all that are wrong are named.
 
     Example:
-        >>> policy = Prediction(models=("small", "large"), coefficients=(0.5, 0.0), intercept=0.2)
         >>> two = Candidates(models=("small", "large"), scores=(0.7, 0.8), costs=(0.001, 0.02))
-        >>> policy.predicted(two)  # 0.5 * 0.7 + 0.2
+        >>> known = {"models": ("small", "large"), "coefficients": (0.5, 0.0), "intercept": 0.2}
+        >>> round(Prediction(**known).predicted(two), 3)  # 0.5 * 0.7 + 0.2
         0.55
-        >>> policy(two).ranking
-        ('small', 'large')
+        >>> Prediction(**known)(two).ranking, Prediction(**known, rule="nearest")(two).ranking
+        (('large', 'small'), ('small', 'large'))
     """
 
     models: Sequence[str]
     coefficients: Sequence[float]
     intercept: float
-    rule: Rule = "nearest"
+    rule: Rule = "above"
 
     def __post_init__(self) -> None:
         for name in ("models", "coefficients"):
@@ -89,7 +90,7 @@ class Prediction:
         *,
         order: Order = "listed",
         right: float = 0.5,
-        rule: Rule = "nearest",
+        rule: Rule = "above",
     ) -> Prediction:
         """The regression of training queries. Give no test query: its labels would leak.
 
@@ -137,10 +138,10 @@ class Prediction:
         )
 
     def __call__(self, candidates: Candidates) -> Choice:
-        """Rank the models of the regression by distance to the prediction, all others after them.
+        """Rank by score: what is taken from every score alike changes no order.
 
-        With `rule="above"` all are ranked by score: what is taken from every score alike changes
-        no order.
+        With `rule="nearest"`, rank the models of the regression by distance to the prediction, and
+        all others after them.
         """
         predicted = self.predicted(candidates)
         if math.isnan(predicted):

@@ -110,7 +110,9 @@ def test_scores_that_say_the_same_twice():
 
 @given(st.lists(SCORE, min_size=3, max_size=3), st.lists(SCORE, min_size=3, max_size=3), SCORE)
 def test_nearest_is_the_least_distance(scores, factors, intercept):
-    policy = Prediction(models=list("abc"), coefficients=factors, intercept=intercept)
+    policy = Prediction(
+        models=list("abc"), coefficients=factors, intercept=intercept, rule="nearest"
+    )
     predicted = sum(f * s for f, s in zip(factors, scores, strict=True)) + intercept
     choice = policy(candidates(*scores))
     distances = {name: abs(s - predicted) for name, s in zip("abc", scores, strict=True)}
@@ -131,7 +133,6 @@ def test_the_papers_rule_is_the_best_score(scores, factors, intercept):
     asked = candidates(*scores)
     policy = Prediction(
         models=list(asked.models), coefficients=factors[: len(scores)], intercept=intercept,
-        rule="above",
     )  # fmt: skip
     assert policy(asked).ranking == BestScore()(asked).ranking
     if not any(map(math.isnan, scores)):
@@ -144,8 +145,7 @@ def test_the_papers_rule_is_the_best_score(scores, factors, intercept):
 def test_the_papers_sorted_rule_is_the_best_score_too():
     scores, measured = training()
     policies = [
-        Prediction.fit(scores, measured, "abcd", order=order, rule="above")
-        for order in ("listed", "sorted")
+        Prediction.fit(scores, measured, "abcd", order=order) for order in ("listed", "sorted")
     ]
     for row in scores.tolist():
         asked = candidates(*row)
@@ -180,7 +180,9 @@ def test_what_sinks_sorted_prediction_in_the_papers_code():
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_order_of_the_candidates_does_not_matter(order):
-    policy = Prediction(models=list("abc"), coefficients=[0.5, 0.1, 0.2], intercept=0.1)
+    policy = Prediction(
+        models=list("abc"), coefficients=[0.5, 0.1, 0.2], intercept=0.1, rule="nearest"
+    )
     scores = (0.3, 0.9, 0.6)
     asked = candidates(*(scores[i] for i in order), names="".join("abc"[i] for i in order))
     # Predicted: 0.15 + 0.09 + 0.12 + 0.1 = 0.46.
@@ -188,7 +190,9 @@ def test_the_order_of_the_candidates_does_not_matter(order):
 
 
 def test_a_model_that_may_not_answer_or_cannot_be_judged():
-    policy = Prediction(models=list("abc"), coefficients=[0.5, 0.1, 0.2], intercept=0.1)
+    policy = Prediction(
+        models=list("abc"), coefficients=[0.5, 0.1, 0.2], intercept=0.1, rule="nearest"
+    )
     for asked in (candidates(0.3, 0.9), candidates(0.3, NAN, 0.9)):
         choice = policy(asked)
         assert choice.ranking == BestScore()(asked).ranking
@@ -197,7 +201,7 @@ def test_a_model_that_may_not_answer_or_cannot_be_judged():
 
 
 def test_models_that_the_regression_does_not_know_come_last_by_score():
-    policy = Prediction(models=list("ab"), coefficients=[0.0, 0.0], intercept=5.0)
+    policy = Prediction(models=list("ab"), coefficients=[0.0, 0.0], intercept=5.0, rule="nearest")
     assert policy(candidates(0.3, 0.2, 0.8, 0.9, NAN)).ranking == ("a", "b", "d", "c", "e")
 
 
@@ -207,7 +211,7 @@ def test_all_faults_at_once():
     assert str(caught.value) == (
         "Prediction: models is ('a', 'a'); give a list of names, each once; coefficients is (1,); "
         "give a list of numbers, one for each of 2 models; intercept is nan; give a number; rule "
-        "is 'best'; give one of nearest, above"
+        "is 'best'; give one of above, nearest"
     )
 
 

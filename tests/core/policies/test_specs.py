@@ -145,8 +145,8 @@ def test_settings_at_their_defaults_are_not_written():
     assert spec(RandomAmongTop()) == "random_among_top"
     assert as_mapping(RandomAmongTop(top=2)) == {"kind": "random_among_top", "top": 2}
     assert parse("random_among_top:top=2,seed=7") == RandomAmongTop(top=2, seed=7)
-    above = Prediction(models=["a"], coefficients=[1], intercept=0, rule="above")
-    assert spec(above) == "prediction:models=(a),coefficients=(1),intercept=0,rule=above"
+    near = Prediction(models=["a"], coefficients=[1], intercept=0, rule="nearest")
+    assert spec(near) == "prediction:models=(a),coefficients=(1),intercept=0,rule=nearest"
 
 
 def test_a_function_goes_by_its_name():

@@ -79,6 +79,14 @@ class Lineup:
             TypeError: `pool` is something else, such as a path.
         """
         _check_is_pool(pool, or_none=True)
+        made = cls._matched(records, pool, count_tokens)
+        _warn(made.pool, made.names[len(records.models) :])
+        return made
+
+    @classmethod
+    def _matched(
+        cls, records: RecordSet, pool: ModelPool | None, count_tokens: CountTokens | None
+    ) -> Lineup:
         stated = pool is not None
         if pool is None:
             pool = ModelPool(models=tuple(ModelSpec(name=name) for name in records.models))
@@ -86,7 +94,6 @@ class Lineup:
         owner = dict(zip(columns.columns, pool.names, strict=True))
         known = tuple(owner.get(place, name) for place, name in enumerate(records.models))
         names = known + columns.without_records
-        _warn(pool, columns.without_records)
         return cls(
             pool=pool,
             stated=stated,
@@ -98,6 +105,18 @@ class Lineup:
             policy=_guarded(pool, _pool_policy(pool)),
             count_tokens=count_tokens,
         )
+
+    def over(self, records: RecordSet) -> Lineup:
+        """The same pool, policy and counter over other records, without saying anew what it lacks.
+
+        Without a pool of the user's, it is all models of these records.
+
+        Raises:
+            PoolError: Two columns match one model, or two models one column.
+        """
+        pool = self.pool if self.stated else None
+        made = self._matched(records, pool, self.count_tokens)
+        return replace(made, policy=self.policy)
 
     def with_abilities(self, pool: ModelPool, *, count_tokens: CountTokens | None) -> Lineup:
         """The same lineup, but what the models can do and take in is told anew.

@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from threading import Lock
+from typing import Any, Literal
 
 from knnrouter.pool import ModelPool
-from knnrouter.records import Price, RecordSet
-from knnrouter.text import Query, read_query, routing_text
+from knnrouter.records import RecordSet
 
-from . import embedders, estimators, store
-from .choosing import Chooser, LookedUp
+from . import embedders, growing, making, routing, store
 from .decision import Decision
 from .embedders import Embedder
-from .errors import DamagedStoreError, EstimatorError, PoolError
-from .estimators import Estimates, Estimator, Evidence, FittedEstimator, Setting
-from .estimators.base import asked
+from .estimators import Estimates, Estimator, Evidence, FittedEstimator
 from .estimators.correctness import Eta
-from .explain import Explanation, explain
-from .index import FaissIndex
+from .explain import Explanation
 from .lineup import CountTokens, Lineup
 from .policies import Policy
+from .state import State
+from .task_routing.asking import task_decision
 from .task_routing.choosing import known_score
 from .task_routing.decision import TaskDecision
-from .task_routing.new_task import (
-    Labelled,
-    NewTask,
-    eligible_for_all,
-    labelled_rows,
-    without_labelled,
-)
-from .task_routing.routing import KeptBenchmark, TaskQuestion, route_task
+from .task_routing.routing import TaskQuestion
 from .task_routing.settings import TaskSettings
-from .vectors import Progress, Row, query_vectors, rows_of
+from .vectors import Progress, Row
 
 __all__ = ["Router"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Router:
     """Chooses a model for a query from the evidence. Made by `fit`, `load`, `from_yaml`, `starter`.
 
-    A router never changes, so any number of threads may share one.
+    Any number of threads may share one. Only its evidence can change, and as a whole: a call that
+    runs while `add_records`, `remove_records` or `add_model` does its work sees the old evidence or
+    the new, never a mix.
 
     Example:
         >>> rows = [
@@ -65,10 +50,14 @@ class Router:
         'poet'
     """
 
-    evidence: Evidence
     embedder: Embedder
-    estimator: FittedEstimator
-    lineup: Lineup
+    """What embedded the evidence, and embeds queries."""
+
+    state: State
+    """What it knows at the moment; replaced as a whole when the evidence changes."""
+
+    _writing: Lock = field(default_factory=Lock, init=False, repr=False)
+    """Held while the evidence changes, so that no change is lost to another."""
 
     @classmethod
     def fit(
@@ -106,25 +95,18 @@ class Router:
             EstimatorError: The estimator is unknown or wrongly set, or cannot learn from them.
             TypeError: `records` is no `RecordSet`, or `pool` no `ModelPool`.
         """
-        if not isinstance(records, RecordSet):
-            raise TypeError(
-                f"records is {records!r:.80}, of type {type(records).__name__}; give a RecordSet: "
-                "RecordSet.from_rows(rows) of rows in memory, read_records(path) of a file"
-            )
-        if index not in ("auto", "flat"):
-            raise ValueError(f'index is {index!r}; give "auto" or "flat"')
+        making.check_fit(records, index)
         told = progress or _silent
         embedder = embedders.resolve(embedder)
         lineup = Lineup.of(records, pool)
         if policy is not None:
             lineup = replace(lineup, policy=lineup.guarded(policy))
-        vectors = query_vectors(records, embedder, progress=progress)
-        told("index", 0, 1)
-        evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
+        evidence = making.embedded(records, embedder, told)
         told("fit", 0, 1)
-        fitted = _estimator(estimator, pool).fit(evidence, seed=seed)
+        fitted = making.estimator_of(estimator, pool).fit(evidence, seed=seed)
         told("fit", 1, 1)
-        return cls(evidence=evidence, embedder=embedder, estimator=fitted, lineup=lineup)
+        state = State(evidence=evidence, estimator=fitted, lineup=lineup)
+        return cls(embedder=embedder, state=state)
 
     @classmethod
     def load(
@@ -152,18 +134,11 @@ class Router:
         saved = store.load(Path(folder), verify=verify)
         chosen = embedders.resolve("static" if embedder is None else embedder)
         store.check_probes(saved, chosen)
-        evidence = Evidence(records=saved.records, vectors=saved.vectors, index=saved.index)
-        estimator = estimators.from_settings(saved.settings)
-        _check_estimator(saved.settings, pool, folder)
-        try:
-            fitted = estimator.restore(evidence, saved.arrays)
-        except EstimatorError as error:
-            raise DamagedStoreError(
-                f"{folder} is damaged: {error}; put back a copy of the folder, or build the router "
-                f"again: knnrouter build FILE --out {folder}"
-            ) from error
+        making.check_estimator(saved.settings, pool, folder)
+        evidence, fitted = making.restored(saved, folder)
         lineup = Lineup.of(saved.records, pool)
-        return cls(evidence=evidence, embedder=chosen, estimator=fitted, lineup=lineup)
+        state = State(evidence=evidence, estimator=fitted, lineup=lineup)
+        return cls(embedder=chosen, state=state)
 
     @classmethod
     def from_yaml(cls, path: str | Path, *, embedder: str | Embedder | None = None) -> Router:
@@ -190,20 +165,23 @@ class Router:
     ) -> Router:
         """The same evidence for another pool, with new prices, limits, models or policy.
 
-        The policy is the new pool's, and `count_tokens` is stated anew.
+        The policy is the new pool's, and `count_tokens` is stated anew. What this router learns
+        later does not reach the new one.
 
         Args:
             pool: As for `fit`.
             count_tokens: Counts the tokens of a query as it is given to `route`, for context
                 windows and prices; None estimates them from the bytes.
         """
-        lineup = Lineup.of(self.evidence.records, pool, count_tokens=count_tokens)
-        return replace(self, lineup=lineup)
+        state = self.state
+        lineup = Lineup.of(state.evidence.records, pool, count_tokens=count_tokens)
+        return replace(self, state=replace(state, lineup=lineup))
 
     def with_abilities(self, pool: ModelPool, *, count_tokens: CountTokens | None = None) -> Router:
         """The same router, but what the models can do and take in is told anew.
 
-        Evidence, prices, policy and default stay; only who may answer a query can change.
+        Evidence, prices, policy and default stay; only who may answer a query can change. What
+        this router learns later does not reach the new one.
 
         Args:
             pool: The models of this router's pool, in the same order, with other capabilities,
@@ -215,7 +193,9 @@ class Router:
             PoolError: The pool has other models.
             TypeError: `pool` is no `ModelPool`.
         """
-        return replace(self, lineup=self.lineup.with_abilities(pool, count_tokens=count_tokens))
+        state = self.state
+        lineup = state.lineup.with_abilities(pool, count_tokens=count_tokens)
+        return replace(self, state=replace(state, lineup=lineup))
 
     def save(self, folder: str | Path, *, keep_queries: bool = True) -> None:
         """Write the router to a folder; the pool is not part of it.
@@ -230,16 +210,101 @@ class Router:
         Raises:
             StoreError: The folder holds something else, or cannot be written.
         """
-        saved = store.Saved(
-            records=self.evidence.records,
-            vectors=self.evidence.vectors,
-            index=_flat(self.evidence),
-            embedder=self.embedder.id,
-            settings=self.estimator.settings,
-            arrays=self.estimator.arrays,
-            probes=self.embedder.embed(store.PROBE_TEXTS),
-        )
+        saved = making.saved(self.state, self.embedder)
         store.save(Path(folder), saved, keep_queries=keep_queries)
+
+    def add_records(self, records: RecordSet) -> Router:
+        """Add benchmark outcomes to the evidence, in place.
+
+        The estimator keeps its settings and learns from all rows; nothing is chosen anew. The
+        router then says what one would that was fitted with these settings, and seed 0, on the same
+        rows. A folder that it was loaded from stays as it is until `save`.
+
+        Args:
+            records: Rows with new ids; models that the evidence does not know become columns of it.
+                A pool that was stated keeps its models.
+
+        Returns:
+            This router.
+
+        Raises:
+            RecordsError: Ids are in the evidence already, or rows hold neither text nor vectors.
+            EmbedderMismatchError: Rows without text hold vectors of another embedder.
+            EstimatorError: The estimator cannot take other evidence: fit a router anew.
+            PoolError: The pool does not fit the models that are new.
+        """
+        with self._writing:
+            self._become(growing.with_records(self.state, records, self.embedder))
+        return self
+
+    def remove_records(self, ids: Iterable[str]) -> Router:
+        """Take rows out of the evidence, in place; see `add_records`.
+
+        Args:
+            ids: Of rows of the evidence.
+
+        Returns:
+            This router.
+
+        Raises:
+            RecordsError: Ids are not in the evidence, or no row, or no score, would be left.
+            EstimatorError: The estimator cannot take other evidence: fit a router anew.
+        """
+        with self._writing:
+            self._become(growing.without_records(self.state, ids))
+        return self
+
+    def add_model(self, name: str, records: RecordSet) -> Router:
+        """Add a model to the evidence, in place, by its outcomes on some of the rows.
+
+        On all other rows it is not measured, and what it did in their tasks and on the whole stands
+        in. See `add_records` for the estimator, and `onboarding.propose` for which rows to measure.
+
+        Args:
+            name: The model's column, a new one; a pool that was stated must name it, or it is never
+                chosen.
+            records: Its outcomes, in a column of this name, or in the only column. A row belongs to
+                the row of the evidence that has its id, unless their texts differ; else to that
+                which has its text. Rows of it that were not measured are left out.
+
+        Returns:
+            This router.
+
+        Raises:
+            RecordsError: The model is in the evidence already; or rows belong to none of the
+                evidence, or two to one. All such rows are named.
+            EstimatorError: The estimator cannot take other evidence: fit a router anew.
+            PoolError: The pool does not fit the new column.
+        """
+        with self._writing:
+            self._become(growing.with_model(self.state, name, records, self.embedder))
+        return self
+
+    def _become(self, state: State) -> None:
+        object.__setattr__(
+            self, "state", state
+        )  # one step: calls that run keep the state they took
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"embedder": self.embedder, "state": self.state}
+
+    def __setstate__(self, parts: dict[str, object]) -> None:
+        vars(self).update(parts, _writing=Lock())  # locks do not travel
+
+    @property
+    def evidence(self) -> Evidence:
+        """The outcomes, their vectors, and the index over these, at the moment."""
+        return self.state.evidence
+
+    @property
+    def estimator(self) -> FittedEstimator:
+        """What was learned from the evidence, at the moment."""
+        return self.state.estimator
+
+    @property
+    def lineup(self) -> Lineup:
+        """The pool against the evidence, at the moment."""
+        return self.state.lineup
 
     @property
     def records(self) -> RecordSet:
@@ -292,8 +357,16 @@ class Router:
             EmbedderError: `vector` is no unit row of the embedder's length.
         """
         prompts = None if prompt is None else (prompt,)
-        (decision,) = self._decisions(
-            (query,), prompts, (vector,), policy, allow=allow, require=require, tags=tags
+        (decision,) = routing.decisions(
+            self.state,
+            self.embedder,
+            (query,),
+            prompts,
+            (vector,),
+            policy,
+            allow=allow,
+            require=require,
+            tags=tags,
         )
         return decision
 
@@ -325,9 +398,17 @@ class Router:
         if isinstance(queries, str) or isinstance(prompts, str):
             raise TypeError("route_many takes several queries; for one text use route")
         given = tuple(queries)
-        whole = _one_each("prompts", prompts, given)
-        rows = _one_each("vectors", vectors, given) or (None,) * len(given)
-        return self._decisions(given, whole, rows, policy, allow=allow, require=require, tags=tags)
+        return routing.decisions(
+            self.state,
+            self.embedder,
+            given,
+            routing.one_each("prompts", prompts, given),
+            routing.one_each("vectors", vectors, given) or (None,) * len(given),
+            policy,
+            allow=allow,
+            require=require,
+            tags=tags,
+        )
 
     def route_task(
         self,
@@ -373,31 +454,16 @@ class Router:
         question = TaskQuestion(
             score=known_score(score), eta=eta, p=p, settings=settings or TaskSettings(), seed=seed
         )
-        given = tuple(queries)
-        read = _with_text(given)
-        eligible = eligible_for_all(
-            read, given, self.lineup, allow=allow, require=require, tags=tags
+        return task_decision(
+            self.state,
+            self.embedder,
+            tuple(queries),
+            question,
+            labelled,
+            allow=allow,
+            require=require,
+            tags=tags,
         )
-        task = self._new_task(read, labelled)
-        return route_task(
-            self._tasks, self.evidence, self.lineup, task, question, eligible=eligible
-        )
-
-    def _new_task(self, read: Sequence[Query], labelled: RecordSet | None) -> NewTask:
-        known: Labelled | None = None
-        notes: tuple[str, ...] = ()
-        if labelled is not None:
-            known, strange = labelled_rows(labelled, self.records, self.lineup, self.embedder)
-            kept, told = without_labelled(read, labelled)
-            read, notes = [read[place] for place in kept], (*strange, *told)
-        texts, _ = _clipped(read, self.embedder)
-        return NewTask(vectors=rows_of(texts, self.embedder), labelled=known, notes=notes)
-
-    @property
-    def _tasks(self) -> KeptBenchmark:
-        """Kept beside the fields; of several threads that ask first, one makes it."""
-        kept: KeptBenchmark = vars(self).setdefault("_benchmark", KeptBenchmark(self.evidence))
-        return kept
 
     def estimate(self, queries: Iterable[object]) -> Estimates:
         """What to expect of every model, of the records and of the pool, on each query.
@@ -407,21 +473,7 @@ class Router:
         """
         if isinstance(queries, str):
             raise TypeError("estimate takes several queries; give a list, also for one text")
-        given = tuple(queries)
-        read = _with_text(given)
-        looked_up = self._look_up(read, given)
-        found, widened = looked_up.estimates, self.lineup.widened
-        return replace(
-            found,
-            models=self.lineup.names,
-            scores=widened(found.scores),
-            costs=looked_up.costs,
-            stderr=widened(found.stderr),
-            support=widened(found.support, fill=0.0),
-            input_tokens=_each(found.input_tokens, widened),
-            output_tokens=_each(found.output_tokens, widened),
-            latency_ms=_each(found.latency_ms, widened),
-        )
+        return routing.estimates(self.state, self.embedder, tuple(queries))
 
     def explain(self, query: object, *, policy: str | Policy | None = None) -> Explanation:
         """The decision with its margin, its neighbors, and what would flip it.
@@ -430,192 +482,7 @@ class Router:
             query: As for `route`.
             policy: As for `route`.
         """
-        chooser = self._chooser(policy)
-        read = read_query(query)
-        eligible = self.lineup.eligible(read, query, allow=None, require=(), tags=())
-        found = self._look_up((read,), (query,))
-        return explain(
-            chooser.decision(found, 0, eligible, math.nan),
-            chooser.policy,
-            chooser.candidates(found, 0, eligible),
-            prices=self._followed_prices(found, self.lineup.prompt_tokens(read, query)),
-        )
-
-    def _followed_prices(self, found: LookedUp, prompt_tokens: float) -> dict[str, Price]:
-        """The prices of the models whose costs on the one query that was found follow from them."""
-        follows = self.lineup.follows_price(found.estimates, (prompt_tokens,))[0]
-        prices = {spec.name: spec.price for spec in self.pool.models}
-        return {
-            name: price
-            for name, does in zip(self.lineup.names, follows.tolist(), strict=True)
-            if does and (price := prices[name]) is not None
-        }
-
-    def _decisions(
-        self,
-        given: Sequence[object],
-        prompts: Sequence[object] | None,
-        vectors: Sequence[Row | None],
-        policy: str | Policy | None,
-        *,
-        allow: Collection[str] | None,
-        require: Collection[str],
-        tags: Collection[str],
-    ) -> list[Decision]:
-        start = time.perf_counter()
-        chooser = self._chooser(policy)
-        read = _read(given)
-        prompts = given if prompts is None else prompts
-        eligible = [
-            self.lineup.eligible(
-                query if prompt is one else read_query(prompt),
-                prompt,
-                allow=allow,
-                require=require,
-                tags=tags,
-            )
-            for query, one, prompt in zip(read, given, prompts, strict=True)
-        ]
-        looked_up = self._look_up(read, given, vectors)
-        share = max(len(given), 1) / 1e3
-        return [
-            chooser.decision(looked_up, row, eligible[row], (time.perf_counter() - start) / share)
-            for row in range(len(given))
-        ]
-
-    def _look_up(
-        self,
-        read: Sequence[Query],
-        given: Sequence[object],
-        vectors: Sequence[Row | None] = (),
-    ) -> LookedUp:
-        """One embedding batch and one search for all queries."""
-        texts, notes = _clipped(read, self.embedder)
-        rows = rows_of(texts, self.embedder, vectors)
-        near = self.evidence.index.search(rows, self.estimator.neighbors)
-        found = asked(self.estimator, [query.text for query in read], rows, near)
-        pairs = zip(read, given, strict=True)
-        tokens = [self.lineup.prompt_tokens(query, one) for query, one in pairs]
-        return LookedUp(
-            queries=read,
-            notes=notes,
-            estimates=found,
-            costs=self.lineup.costs(found, tokens),
-            neighbors=near,
-            records=self.evidence.records,
-        )
-
-    @cached_property
-    def _usual(self) -> Chooser:
-        return Chooser(lineup=self.lineup, policy=self.lineup.policy)
-
-    def _chooser(self, policy: str | Policy | None) -> Chooser:
-        if policy is None:
-            return self._usual
-        return Chooser(lineup=self.lineup, policy=self.lineup.guarded(policy))
-
-
-def _estimator(
-    given: str | Mapping[str, Any] | Estimator | None, pool: ModelPool | None
-) -> Estimator:
-    """The estimator that was given, else the pool's, else the default."""
-    if given is None and pool is not None:
-        given = pool.router.estimator
-    if given is None:
-        return estimators.KNN()
-    if isinstance(given, str | Mapping):
-        return estimators.parse(given)
-    if isinstance(given, type) or not isinstance(given, Estimator):
-        raise TypeError(
-            f"estimator is {given!r:.80}; give an estimator such as estimators.KNN(), its text, "
-            "or any object with its methods fit and restore"
-        )
-    return given
-
-
-def _check_estimator(
-    saved: Mapping[str, Setting], pool: ModelPool | None, folder: str | Path
-) -> None:
-    """Refuse a saved router whose estimator is not the one that the pool states.
-
-    Raises:
-        PoolError: A setting that the pool states is another one.
-        EstimatorError: The pool's estimator is unknown or wrongly set.
-    """
-    stated = None if pool is None else pool.router.estimator
-    if stated is None:
-        return
-    wanted = estimators.settings_of(estimators.parse(stated))
-    other = {
-        name: (value, saved.get(name))
-        for name, value in wanted.items()
-        if value != "auto" and value != saved.get(name)
-    }
-    if other:
-        listed = ", ".join(
-            f"{name} is {there!r}, not {here!r}" for name, (here, there) in other.items()
-        )
-        raise PoolError(
-            f"the pool's router.estimator is not what {folder} was built with: {listed}; build it "
-            f"again with knnrouter build FILE --pool POOL --out {folder}, or take the line out"
-        )
-
-
-def _read(given: Sequence[object]) -> list[Query]:
-    return [read_query(query) for query in given]
-
-
-def _with_text(given: Sequence[object]) -> list[Query]:
-    """The queries, each of which must hold text."""
-    read = _read(given)
-    for query, one in zip(read, given, strict=True):
-        if query.kind != "text":
-            routing_text(one)  # which says what is wrong
-    return read
-
-
-def _one_each(
-    what: str, values: Iterable[T] | None, queries: Sequence[object]
-) -> tuple[T, ...] | None:
-    found = None if values is None else tuple(values)
-    if found is not None and len(found) != len(queries):
-        raise ValueError(
-            f"{len(found)} {what} for {len(queries)} queries; give one for each, or none at all"
-        )
-    return found
-
-
-def _clipped(read: Sequence[Query], embedder: Embedder) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The texts that the embedder will read, and what to note of each query."""
-    clip = getattr(embedder, "clip", None)
-    if clip is None:
-        return [query.text for query in read], [query.notes for query in read]
-    texts, notes = [], []
-    for query in read:
-        text = clip(query.text)
-        texts.append(text)
-        notes.append(query.notes if text is query.text else (*query.notes, _cut(query.text, text)))
-    return texts, notes
-
-
-def _cut(whole: str, part: str) -> str:
-    return (
-        f"of {len(whole):,} characters, head and tail were read, {len(part):,} in all; "
-        "the embedder's window holds no more"
-    )
-
-
-def _flat(evidence: Evidence) -> FaissIndex:
-    """The evidence's index in the one form that is saved."""
-    index = evidence.index
-    return index if isinstance(index, FaissIndex) else FaissIndex(evidence.vectors)
-
-
-def _each(
-    values: NDArray[np.float64] | None,
-    change: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-) -> NDArray[np.float64] | None:
-    return None if values is None else change(values)
+        return routing.explanation(self.state, self.embedder, query, policy)
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -112,10 +112,15 @@ class TestUnknownWords:
         assert found.neighbors == ()
         assert found.similarity == 0.0
         assert set(found.support.values()) == {0.0}
-        # Means shrunk by twenty measurements toward the mean of all models.
-        grand = (2 + 2 + 2.25) / 12
-        assert found.scores["both"] == pytest.approx((2.25 + 20 * grand) / 24)
-        assert found.scores["left"] == found.scores["right"] == pytest.approx((2 + 20 * grand) / 24)
+        # What the tasks do to all models: of A's two rows, of B's one, of the one without a task,
+        # each by how far it lies from the models' means, of which only those of `both` vary.
+        effects = 2 * (-2 / 16 / 26) + -1 / 16 / 23 + 3 / 16 / 23
+        # Means less these, shrunk by twenty measurements toward the mean of all models.
+        left, both = 2 - effects, 2.25 - effects
+        grand = (2 * left + both) / 12
+        assert found.scores["both"] == pytest.approx((both + 20 * grand) / 24)
+        assert found.scores["left"] == found.scores["right"]
+        assert found.scores["left"] == pytest.approx((left + 20 * grand) / 24)
 
     def test_without_shrinkage_the_plain_means_rank(self):
         found = fit(shrinkage=0.0).route("xyz")

@@ -107,3 +107,13 @@ def test_few_labels_do_not_make_a_model_look_good_where_all_do_badly():
     flat = np.diff(ClusterMeans.of(records, cluster_of, 2, np.zeros(2)).expected(20.0), axis=1)
     assert flat[1, 0] > 0.2  # toward the newcomer's mean, one half, in the hard cluster
     assert np.abs(gap).max() < 0.06
+
+
+def test_an_expected_score_stays_within_its_range():
+    """A newcomer that was right once, where all others fail, would be above 1 elsewhere."""
+    scores = np.array([[1, NAN], [1, NAN], [0, 1], [0, NAN]])
+    records = RecordSet(ids=list("abcd"), models=("old", "new"), scores=scores)
+    means = ClusterMeans.of(records, np.array([0, 0, 1, 1]), 2)
+    assert means.prior[0, 1] > 1
+    assert means.expected(3.0)[:, 1].tolist() == [1.0, 1.0]
+    assert means.stderr(3.0)[0, 1] == 0.0

@@ -166,6 +166,17 @@ class TaskBenchmark:
             without: Another task to leave out.
         """
         near = self.neighbors(task, settings.near, without=without)
+        return self._predictions(task, near, right, settings, labelled=labelled)
+
+    def _predictions(
+        self,
+        task: int,
+        near: Neighbors,
+        right: Floats,
+        settings: TaskSettings,
+        *,
+        labelled: Rows | None,
+    ) -> tuple[Predictions, Rows]:
         tested = self.rows[task]
         if labelled is not None and len(labelled):
             rest = ~np.isin(tested, labelled)
@@ -209,11 +220,10 @@ class TaskBenchmark:
         for task in range(len(self.tasks)):
             if task == without:
                 continue
+            near = self.neighbors(task, settings.near, without=without)
             drawn = self.drawn(task, min(labelled, len(self.rows[task]) // 2), seed=seed)
             for known in [None, drawn] if len(drawn) else [None]:
-                found, tested = self.predictions(
-                    task, right, settings, labelled=known, without=without
-                )
+                found, tested = self._predictions(task, near, right, settings, labelled=known)
                 u.append(found.u)
                 p.append(found.accuracy(right[tested]))
         return Pairs(u=np.array(u), p=np.array(p))

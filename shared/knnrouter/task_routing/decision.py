@@ -88,9 +88,16 @@ class TaskDecision:
         return {each.name: as_json(getattr(self, each.name)) for each in fields(self)}
 
     def __str__(self) -> str:
+        """One line; a leader that is the best on average has a chance, and no one to beat."""
         value = getattr(self, self.score).get(self.model, float("nan"))
+        agreed = self.model == self.best_on_average and not self.fallback
+        sure = (
+            f"chance {self.chances[self.model]:.2f}"
+            if agreed
+            else f"confidence {self.confidence:.2f}"
+        )
         facts = [
-            f"confidence {self.confidence:.2f}",
+            sure,
             f"{self.score} {value:.3f}",
             f"distance {self.u:.2f}",
             f"{self.queries:,} quer{'y' if self.queries == 1 else 'ies'}",

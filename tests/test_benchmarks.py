@@ -332,6 +332,41 @@ def test_routerdc(run):
         )
 
 
+def test_shnitzer(run):
+    printed = run("shnitzer", "--quick")
+    assert "## RouterDC sets, 8 tasks × 3 models, 520 rows" in printed
+    assert "## RouterDC files, 13 tasks × 3 models, 520 rows" in printed
+    assert "## RouteLLM MMLU, 3 tasks × 2 models, 179 rows" in printed
+    assert len(re.findall(r"S3 >= S1 and S2: (holds|does not hold)\.", printed)) == 4
+    found = tables(printed)
+    first = [each for each in found if "rank" in next(iter(each.values()))]
+    assert len(first) == 4
+    for table in first:
+        best = table["best on average"]
+        hindsight = table["best model of each task, in hindsight"]
+        assert best["ahead of best on average"] == ""
+        assert (
+            best["% best on average"] == hindsight["rank"] == hindsight["ratio to best"] == "1.0000"
+        )
+        assert len(table) == 8
+        for cells in table.values():
+            accuracy = figure(cells["accuracy"])
+            assert accuracy <= figure(hindsight["accuracy"]) + 1e-9
+            lead = cells["ahead of best on average"]
+            wanted = accuracy - figure(best["accuracy"])
+            assert wanted == pytest.approx(figure(lead) if lead else 0.0, abs=2e-4)
+    sets = first[2]  # each of the three subjects is in several sets
+    assert figure(sets["S1"]["accuracy"]) > 0.8
+    sweeps = [each for each in found if "labelled" in next(iter(each.values()))]
+    assert [list(each) for each in sweeps] == [["0.00", "0.14", "0.28"]] * 4
+    for table, sweep in zip(first, sweeps, strict=True):
+        for name in ("S1", "S2", "S3", "S3, true p", "best on average"):
+            assert figure(sweep["0.00"][name]) == pytest.approx(figure(table[name]["accuracy"]))
+    queries = [each for each in found if "new tasks" in next(iter(each.values()))]
+    assert len(queries) == 2
+    assert figure(queries[0]["knnrouter's vote, defaults"]["mean score, 5 folds"]) > 0.8
+
+
 def test_coverage(run):
     printed = run("coverage", "--quick")
     rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| R")]

@@ -11,6 +11,7 @@ from knnrouter.estimators import (
     EncoderMultiLabel,
     EncoderSeparate,
     EncoderWinRate,
+    MatrixFactorization,
     MultiLabel,
     Separate,
     SimilarityWeighted,
@@ -52,5 +53,9 @@ CASES = {
         learning_rate=3e-2,
         max_length=64,
         holdout=0.0,
+    ),
+    "matrix_factorization": MatrixFactorization(dim=8, epochs=20, learning_rate=0.05),
+    "matrix_factorization, ties": MatrixFactorization(
+        dim=4, epochs=20, learning_rate=0.05, noise=0.0, ties="half"
     ),
 }

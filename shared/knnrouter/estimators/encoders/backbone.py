@@ -100,11 +100,17 @@ class Backbone:
         """
         import transformers
 
-        stated = json.loads(as_text(arrays, "config"))
+        stated, _ = _json(arrays, "config"), _json(arrays, "tokenizer")
         kinds = {"encoder": transformers.AutoModel, "causal_lm": transformers.AutoModelForCausalLM}
-        with seeded(0), _quiet():
-            config = transformers.AutoConfig.for_model(**stated["model"])
-            model = kinds[family].from_config(config)
+        try:
+            with seeded(0), _quiet():
+                config = transformers.AutoConfig.for_model(**stated["model"])
+                model = kinds[family].from_config(config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EstimatorError(
+                f"the array `config` describes no transformer ({error}); fit the router anew, or "
+                "install the version of transformers that it was fitted with"
+            ) from error
         names = set(model.state_dict())
         own = {name: each for part in weights for name, each in part.items() if name in names}
         load(model, own)
@@ -176,6 +182,15 @@ def as_text(arrays: Mapping[str, NDArray[np.generic]], name: str) -> str:
         'hi'
     """
     return _found(arrays, name).tobytes().decode("utf-8")
+
+
+def _json(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Any:  # noqa: ANN401  # JSON
+    try:
+        return json.loads(as_text(arrays, name))
+    except ValueError as error:  # no JSON, or no text at all
+        raise EstimatorError(
+            f"the array `{name}` holds no JSON ({error}); fit the router anew"
+        ) from error
 
 
 def packed(weights: Mapping[str, Tensor]) -> NDArray[np.uint8]:

@@ -45,3 +45,9 @@ def tuned(folder):
         "head_learning_rate": 1e-1,
         "max_length": 16,
     }
+
+
+@pytest.fixture(scope="session")
+def brief(tuned):
+    """Settings of one short epoch, which learns something, no matter what."""
+    return tuned | {"epochs": 1, "batch": 20}

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 import knnrouter
 import langchain_llmrouter
 import llamaindex_llmrouter
-from knnrouter import embedders, errors, estimators, evaluation, policies, text
+from knnrouter import embedders, errors, estimators, evaluation, policies, task_routing, text
 from knnrouter.assertions import limits, plugin, schema
 from knnrouter.assertions.outcome import Outcome
 from knnrouter.decision import Decision, Neighbor
@@ -151,6 +151,12 @@ REFERENCE = {
     "classifiers": {
         "settings": names(estimators.MultiLabel, estimators.Separate),
         "classes": {"MultiLabel", "Separate", "multi_label", "separate"},
+    },
+    "task-routing": {
+        "names": set(task_routing.__all__) | {"to_dict"},
+        "TaskDecision": names(task_routing.TaskDecision),
+        "TaskSettings": names(task_routing.TaskSettings),
+        "arguments": arguments(Router.route_task),
     },
     "embedders": {"embedders": set(embedders.__all__) | {"id", "dim", "embed", "clip"}},
     "errors": {"errors": set(errors.__all__) | {"problems", "models", "kind", "extra"}},

@@ -20,6 +20,7 @@ from .evaluating import evaluation, report
 from .failing import with_exit_codes
 from .linting import lint
 from .routing import explain, route
+from .task_routing import route_task
 
 __all__ = ["app", "main"]
 
@@ -36,6 +37,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "build": build,
     "route": route,
+    "route-task": route_task,
     "explain": explain,
     "validate": validate,
     "inspect": inspect,

@@ -34,8 +34,8 @@ class TuningSettings:
     def _wrong(self) -> Iterator[str]:
         if not (isinstance(self.backbone, str) and self.backbone.strip()):
             yield (
-                f"backbone is {self.backbone!r}; give the folder of a transformer, or its name on "
-                "the Hugging Face hub"
+                f"backbone is {self.backbone!r}; give a text: the folder of a transformer, or its "
+                "name on the Hugging Face hub"
             )
         for name in ("epochs", "batch"):
             yield from whole_at_least(name, getattr(self, name), 1)

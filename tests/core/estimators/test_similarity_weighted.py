@@ -301,7 +301,7 @@ def test_better_than_a_coin_between_the_rows_that_bound_it():
 
 
 def test_another_pair_takes_the_places_of_the_two_without_training():
-    """Transfer (2406.18665, section 5.3): an alias names the column that a new model stands for."""
+    """Transfer (2406.18665): an alias names the column that a new model stands for."""
     records = strong_and_weak()
     router = Router.fit(records, embedder=EMBEDDER, estimator=SimilarityWeighted())
     swapped = router.with_pool(

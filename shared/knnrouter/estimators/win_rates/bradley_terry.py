@@ -1,8 +1,8 @@
 """Bradley and Terry's model: strengths of players, and from these who wins how often.
 
 Player a beats b with the probability 1 / (1 + exp(theta_b - theta_a)). The strengths theta are
-those under which the battles were likeliest (Bradley and Terry 1952; section 4.2 of Ong et al.
-2024, 2406.18665, prints the sign the other way round). A tie is half a win for each.
+those under which the battles were likeliest (Bradley and Terry 1952; Ong et al. 2024,
+2406.18665, print the sign the other way round). A tie is half a win for each.
 
 They depend on the battles only through `wins[a, b]`, the summed weight of a's wins over b. So a
 model fitted to any number of battles is a problem as small as the players are few, and is solved by

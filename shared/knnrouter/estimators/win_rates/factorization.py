@@ -2,7 +2,7 @@
 
 A model M is worth delta(M, q) = w · (v_M ∘ W q) on a query with the unit row q: a projection W to
 the length of the models' vectors v_M, which are scaled to length 1, and weights w; there are no
-biases (Ong et al. 2024, RouteLLM, 2406.18665, section 4.2, and its public code). One model beats
+biases (Ong et al. 2024, RouteLLM, 2406.18665, and its public code). One model beats
 another with the probability 1 / (1 + exp(delta of the other - its own)). Training minimizes the
 cross-entropy of that, with Gaussian noise on q.
 

@@ -2,7 +2,7 @@
 
 A row i counts gamma^(1 + S(q, i)) for a query q, and S comes from cosines in two ways:
 
-* "paper" (Ong et al. 2024, 2406.18665, section 4.2): cos(q, i) / max over the other rows s of
+* "paper" (Ong et al. 2024, 2406.18665): cos(q, i) / max over the other rows s of
   cos(i, s). A row in a sparse region counts more than one of a crowd.
 * "code" (the paper's public code): cos(q, i) / max over all rows s of cos(q, s). The nearest row
   has S = 1, and every query sees the same range of weights.

@@ -228,3 +228,56 @@ def test_what_is_wrong_with_a_setting_is_said(estimator):
     kind = estimators.settings_of(estimator)["kind"]
     with pytest.raises(EstimatorError, match=re.escape(f"estimator {kind}: unknown setting 'kk'")):
         estimators.parse({"kind": kind, "kk": 1})
+
+
+KEEPS_STRUCTURE = {"clusters", "avengers_pro", "uniroute", "matrix_factorization"}
+"""Kinds whose centers or directions stay where they are when the evidence grows."""
+
+
+def test_evidence_that_grows(estimator, tmp_path):
+    records = make_records()
+    order = np.random.default_rng(5).permutation(len(records))
+    grown = fitted(estimator, records.select(order[:60]))
+    before, settings = grown.estimate(ASKED), dict(grown.estimator.settings)
+    try:
+        grown.add_records(records.select(order[60:]))
+    except EstimatorError as error:
+        assert "anew" in str(error)
+        assert_same(grown.estimate(ASKED), before)
+        return
+    assert grown.estimator.settings == settings
+    assert grown.records.ids == tuple(records.ids[row] for row in order)
+    after = grown.estimate(ASKED)
+    if settings["kind"] not in KEEPS_STRUCTURE:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            anew = Router.fit(
+                records.select(order),
+                embedder=EMBEDDER,
+                estimator=estimators.from_settings(settings),
+            )
+        assert_same(after, anew.estimate(ASKED))
+    grown.save(tmp_path)
+    assert_same(Router.load(tmp_path, embedder=EMBEDDER).estimate(ASKED), after)
+
+
+def test_a_model_that_joins(estimator):
+    records = make_records()
+    router = fitted(estimator, records)
+    some = list(range(0, len(records), 3))
+    results = RecordSet(
+        ids=[records.ids[row] for row in some],
+        models=("joined",),
+        scores=[[1.0 if records.tasks[row] == "river" else 0.0] for row in some],
+    )
+    try:
+        router.add_model("joined", results)
+    except EstimatorError as error:
+        assert "anew" in str(error)
+        assert router.records.models == records.models
+        return
+    found = router.estimate(ASKED)
+    assert found.models == (*records.models, "joined")
+    scores = found.scores[:3, 3]
+    if not np.isnan(scores).all():  # those that compare two models know nothing of the others
+        assert scores[0] == scores.max() > scores[1:].max()

@@ -156,7 +156,7 @@ or "auto"; balance is 2; give true or false
         if len(strengths) != many:
             raise EstimatorError(
                 f"c is {self.c!r}, {len(strengths)} numbers for {many} models; give one a model, a "
-                'number for all, or "auto"'
+                'number for all, or "auto", and fit the router anew'
             )
         return data.fitted(replace(self, c=_written(strengths)), strengths)
 

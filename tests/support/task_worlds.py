@@ -1,9 +1,6 @@
 """Made-up benchmarks of several tasks, with vectors that are given."""
 
-from __future__ import annotations
-
 import numpy as np
-import pytest
 
 from knnrouter import RecordSet, Router
 from knnrouter.embedders import FunctionEmbedder
@@ -61,17 +58,3 @@ class World:
 
     def asked(self, task, count, *, start=1000):
         return [self.text(task, start + number) for number in range(count)]
-
-
-@pytest.fixture
-def world():
-    """Makes a world."""
-    return World
-
-
-@pytest.fixture
-def three():
-    """Three tasks at right angles, and a fourth between the first two that is not measured."""
-    return World(
-        {"law": [1, 0, 0, 0], "art": [0, 1, 0, 0], "war": [0, 0, 1, 0], "new": [1, 1, 0, 0]}
-    )

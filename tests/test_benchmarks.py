@@ -346,7 +346,10 @@ def test_shnitzer(run):
         hindsight = table["best model of each task, in hindsight"]
         assert best["ahead of best on average"] == ""
         assert (
-            best["% best on average"] == hindsight["rank"] == hindsight["ratio to best"] == "1.0000"
+            best["best on average chosen"]
+            == hindsight["rank"]
+            == hindsight["ratio to best"]
+            == "1.0000"
         )
         assert len(table) == 8
         for cells in table.values():
@@ -443,6 +446,22 @@ def test_speed(run):
     assert len(table) == 6
     assert all(figure(cells["ours / theirs"]) > 0 for cells in table.values())
     assert printed.endswith("it loads: none.\n")
+
+
+def test_similarity_weighted(run):
+    pytest.importorskip("sklearn", reason="the refit is scikit-learn's")
+    pytest.importorskip("threadpoolctl", reason="all sides keep to one thread")
+    (table,) = tables(run("similarity_weighted", "--quick"))
+    assert list(table) == [
+        f"{weights}, {how}"
+        for weights in ("paper", "code")
+        for how in ("one by one", "512 at once")
+    ]
+    for cells in table.values():
+        assert figure(cells["largest difference"]) < 0.005
+        ours, full = figure(cells["ours / s"]), figure(cells["full refit / s"])
+        assert figure(cells["ours / full"]) == pytest.approx(ours / full, rel=0.05)  # one turn
+    assert figure(table["paper, 512 at once"]["ours / full"]) > 5
 
 
 def test_langchain_overhead(run):

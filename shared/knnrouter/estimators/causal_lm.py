@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from knnrouter.embedders.base import head_and_tail
 from knnrouter.errors import EstimatorError
-from knnrouter.records.sets import group_by_text
 
 from .ballots import exact_scores
 from .base import Evidence
@@ -28,7 +27,7 @@ from .encoders.objectives import class_loss
 from .encoders.pairs import Pair, log_sum_exp, wrong_names
 from .encoders.settings import TuningSettings
 from .encoders.tokens import LONGEST_TOKEN, cut
-from .encoders.training import Examples, Told, fine_tune
+from .encoders.training import Examples, Told, belonging, fine_tune
 from .surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class CausalLM(TuningSettings):
             ids=_questions(backbone.tokenizer, texts, self.max_length),
             targets=writer.tokens_of(ratings(exact_scores(evidence.records)[:, [pair.weak]])),
             weights=evidence.records.weights,
-            groups=group_by_text(evidence.records.queries)[1],
+            groups=belonging(evidence.records),
         ).known()
         if len(examples.ids) == 0:
             raise EstimatorError(

@@ -230,8 +230,11 @@ def test_what_is_wrong_with_a_setting_is_said(estimator):
         estimators.parse({"kind": kind, "kk": 1})
 
 
-KEEPS_STRUCTURE = {"clusters", "avengers_pro", "uniroute", "matrix_factorization"}
-"""Kinds whose centers or directions stay where they are when the evidence grows."""
+KEEPS_STRUCTURE = {
+    *("clusters", "avengers_pro", "uniroute", "matrix_factorization"),
+    *("encoder_multi_label", "encoder_separate", "encoder_win_rate", "causal_lm"),
+}
+"""Kinds whose centers, directions or weights stay as they are when the evidence grows."""
 
 
 def test_evidence_that_grows(estimator, tmp_path):

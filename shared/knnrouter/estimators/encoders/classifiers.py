@@ -18,7 +18,6 @@ from knnrouter.errors import EstimatorError
 from knnrouter.estimators.ballots import exact_scores, shrunk_means
 from knnrouter.estimators.base import Evidence
 from knnrouter.estimators.surroundings import Surroundings
-from knnrouter.records.sets import group_by_text
 
 from .backbone import Backbone, check_extra
 from .fitted import FittedTransformer, frozen_weights, opened, trained_parts
@@ -26,7 +25,7 @@ from .network import Network
 from .objectives import balanced, score_loss
 from .settings import EncoderSettings
 from .tokens import token_ids
-from .training import Examples, Told, fine_tune
+from .training import Examples, Told, belonging, fine_tune
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,9 +134,9 @@ class EncoderMultiLabel(_Classifiers):
             sentence transformers, or the "first", which BERT and RoBERTa use.
         holdout: The share of texts that choose the epoch, 0 to 0.5. With 0, or fewer than twenty
             texts, the last epoch is taken.
-        balance: Whether a right answer counts as much as makes the right ones of each model half
-            of its answers (`pos_weight`). The scores are then no chances to be right: models that
-            are rarely right look better than they are.
+        balance: Whether right answers of models that are rarely right count more, so that those of
+            each model weigh alike together (`pos_weight`, the authors' weighted variant). The
+            scores are then no chances to be right: such models look better than they are.
 
     Raises:
         EstimatorError: A setting is out of its range; all that are wrong are named.
@@ -214,7 +213,7 @@ class _Lessons:
                 ids=ids,
                 targets=scores,
                 weights=records.weights,
-                groups=group_by_text(records.queries)[1],
+                groups=belonging(records),
             ),
             measured=np.flatnonzero(totals > 0),
             bias=np.log(means / (1 - means)) + np.log(right),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,22 @@ class FittedTransformer:
         kept.
         """
         return self.arrays["losses"].astype(np.float64)
+
+    def updated(self, evidence: Evidence) -> Self:
+        """The same transformers, with other evidence to tell what queries cost.
+
+        What they learned stays; to learn from new rows too, fit a router anew.
+
+        Raises:
+            EstimatorError: It has other models, of which nothing was learned.
+        """
+        known, models = self.surroundings.records.models, evidence.records.models
+        if models != known:
+            raise EstimatorError(
+                f"{self.estimator.kind} learned of {', '.join(known)}, and the records are now of "
+                f"{', '.join(models)}; fit the router anew"
+            )
+        return replace(self, surroundings=Surroundings(records=evidence.records))
 
     def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
         """Always an error: vectors are not texts.

@@ -76,9 +76,10 @@ def class_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor
 
 
 def balanced(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much a right answer of each model counts so that it weighs half of all its answers.
+    """How much a right answer of each model counts so that all models' weigh alike together.
 
-    As scikit-learn's "balanced" weight of the label 1: all measurements over twice the right ones.
+    As scikit-learn's "balanced" weights of the models in the list of all right answers: their
+    number over that of the models times that of the model's own.
 
     Args:
         scores: Shape (n, m); NaN where not measured.
@@ -88,11 +89,10 @@ def balanced(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
         Shape (m,); 1 for a model that was never right, or never measured.
 
     Example:
-        >>> balanced(np.array([[1.0], [0.0], [0.0], [0.0]]), np.ones(4)).tolist()
-        [2.0]
+        >>> balanced(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), np.ones(3)).round(3).tolist()
+        [0.667, 2.0]
     """
-    counts = weights[:, None] * ~np.isnan(scores)
-    right = (counts * np.nan_to_num(scores)).sum(axis=0)
+    right = (weights[:, None] * np.nan_to_num(scores)).sum(axis=0)
     found: NDArray[np.float64] = np.ones(scores.shape[1])
-    np.divide(counts.sum(axis=0), 2.0 * right, out=found, where=right > 0)
+    np.divide(right.sum(), np.count_nonzero(right) * right, out=found, where=right > 0)
     return found

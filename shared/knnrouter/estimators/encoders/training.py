@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from knnrouter.records import RecordSet
+from knnrouter.records.sets import group_by_text
+
 from .backbone import seeded
 from .objectives import Objective
 from .tokens import by_length
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module, Parameter
 
-__all__ = ["Examples", "Learner", "Recipe", "Told", "fine_tune", "held_out"]
+__all__ = ["Examples", "Learner", "Recipe", "Told", "belonging", "fine_tune", "held_out"]
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ class Examples:
     """How many measurements each row stands for; shape (n,)."""
 
     groups: NDArray[np.int64]
-    """Rows of one number have one text, and are not parted; shape (n,)."""
+    """Rows of one number belong together, and are not parted; shape (n,)."""
 
     def rows(self, rows: NDArray[np.int64]) -> Examples:
         """Some of them."""
@@ -141,6 +144,23 @@ def fine_tune(
     for tensor, value in state:
         tensor.data.copy_(value)
     return np.array(losses)
+
+
+def belonging(records: RecordSet) -> NDArray[np.int64]:
+    """A number for each row, the same for rows of one group; without groups, of one text.
+
+    Example:
+        >>> rows = [{"query": text, "group": group, "small": 1}
+        ...         for text, group in (("a", "g"), ("b", None), ("b", None), ("c", "g"))]
+        >>> belonging(RecordSet.from_rows(rows)).tolist()
+        [0, 1, 1, 0]
+    """
+    groups = records.groups or (None,) * len(records)
+    names = [
+        text if group is None else f"group {group}"
+        for text, group in zip(records.queries, groups, strict=True)
+    ]
+    return group_by_text(names)[1]
 
 
 def held_out(

@@ -18,7 +18,6 @@ from knnrouter.estimators.base import Evidence
 from knnrouter.estimators.surroundings import Surroundings
 from knnrouter.estimators.win_rates.battles import Battles
 from knnrouter.records import RecordSet
-from knnrouter.records.sets import group_by_text
 
 from .backbone import Backbone, check_extra
 from .fitted import FittedTransformer, frozen_weights, opened, trained_parts
@@ -27,7 +26,7 @@ from .objectives import class_loss
 from .pairs import Pair, log_sum_exp, wrong_names
 from .settings import EncoderSettings
 from .tokens import token_ids
-from .training import Examples, Told, fine_tune
+from .training import Examples, Told, belonging, fine_tune
 
 __all__ = ["EncoderWinRate", "FittedEncoderWinRate"]
 
@@ -92,7 +91,7 @@ class EncoderWinRate(EncoderSettings):
             ids=ids,
             targets=labels[:, None],
             weights=evidence.records.weights,
-            groups=group_by_text(evidence.records.queries)[1],
+            groups=belonging(evidence.records),
         ).known()
         bias = _log_shares(examples)
         network = Network.fresh(backbone, bias, train=self.train_layers, pooling=self.pooling)

@@ -78,14 +78,16 @@ def test_classes_as_spelled_out():
 
 
 def test_balanced_as_scikit_learn_has_it():
+    """Over the list of all right models, as the authors have it."""
     from sklearn.utils.class_weight import compute_class_weight
 
-    labels = np.array([1, 0, 0, 0, 1, 0, 0])
-    found = balanced(labels[:, None].astype(float), np.ones(7))
-    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
-    assert found.tolist() == pytest.approx([weights[1]])
+    scores = np.random.default_rng(0).integers(0, 2, (40, 3)).astype(float)
+    scores[:30, 2] = 0.0
+    right = np.nonzero(scores)[1]
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=right)
+    assert balanced(scores, np.ones(40)).tolist() == pytest.approx(weights.tolist())
 
 
 def test_balanced_without_a_right_answer():
-    scores = np.array([[0.0, NAN, 1.0], [0.0, NAN, NAN]])
-    assert balanced(scores, np.ones(2)).tolist() == [1.0, 1.0, 0.5]
+    scores = np.array([[0.0, NAN, 1.0, 1.0], [0.0, NAN, NAN, 1.0]])
+    assert balanced(scores, np.ones(2)).tolist() == [1.0, 1.0, 1.5, 0.75]

@@ -94,20 +94,19 @@ class FittedAvengersPro(FittedClusters):
     """Avengers-Pro's clusters over certain evidence."""
 
     def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
-        """The weighted means over the nearest clusters: quality, and cost where it was measured."""
+        """The weighted means over the nearest clusters, of quality and of cost."""
         known = known_rows(vectors)
         found = self._in_clusters(self.partition.nearest(vectors), known, neighbors)
         places, weights = self._nearest(vectors)
         scores, stderr = (table[places] for table in self.tables)
         mean = (weights[:, :, None] * scores).sum(axis=1)
         error = np.sqrt(((weights[:, :, None] * stderr) ** 2).sum(axis=1))
-        costs = _known_mean(self.cluster_costs[places], weights)
-        costs = np.where(known[:, None] & ~np.isnan(costs), costs, found.costs)
+        costs = (weights[:, :, None] * self.cluster_costs[places]).sum(axis=1)
         return replace(
             found,
             scores=np.where(known[:, None], mean.clip(0.0, 1.0), found.scores),
             stderr=np.where(known[:, None], error, found.stderr),
-            costs=costs,
+            costs=np.where(known[:, None], costs, found.costs),
         )
 
     def rank_sums(self, vectors: NDArray[np.float32], *, alpha: float = 1.0) -> NDArray[np.float64]:
@@ -118,7 +117,7 @@ class FittedAvengersPro(FittedClusters):
             alpha: What quality counts for, in [0, 1]; the rest is cost.
 
         Raises:
-            UnpricedError: `alpha` is below 1, and a model has no cost in some cluster.
+            UnpricedError: `alpha` is below 1, and a model's costs were never measured.
         """
         points = 1.0 / (1.0 + self._ranks(alpha))
         places, weights = self._nearest(vectors)
@@ -127,9 +126,14 @@ class FittedAvengersPro(FittedClusters):
 
     @cached_property
     def cluster_costs(self) -> NDArray[np.float64]:
-        """Each model's mean cost in each cluster, USD; shape (c, m); NaN where not measured."""
-        records, clusters = self.records, len(self.partition)
-        return group_means(records.costs, records.weights, self.cluster_of, clusters)
+        """Each model's mean cost in each cluster, USD; shape (c, m); NaN where never measured.
+
+        In a cluster that did not measure it, a model costs what it costs over all rows.
+        """
+        costs, weights = self.records.costs, self.records.weights
+        means = group_means(costs, weights, self.cluster_of, len(self.partition))
+        overall = group_means(costs, weights, np.zeros_like(self.cluster_of), 1)
+        return np.where(np.isnan(means), overall, means)
 
     def _nearest(
         self, vectors: NDArray[np.float32]
@@ -150,16 +154,6 @@ class FittedAvengersPro(FittedClusters):
             order = np.lexsort((-np.nan_to_num(self.means.overall), -utility.round(9)))
             row[order] = np.arange(len(order))
         return ranks
-
-
-def _known_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the clusters that know; values (q, p, m), weights (q, p); NaN where none do."""
-    counted = weights[:, :, None] * ~np.isnan(values)
-    total = counted.sum(axis=1)
-    sums = (counted * np.nan_to_num(values)).sum(axis=1)
-    means: NDArray[np.float64] = np.full_like(sums, np.nan)
-    np.divide(sums, total, out=means, where=total > 0)
-    return means
 
 
 def _trade(

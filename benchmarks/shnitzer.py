@@ -92,7 +92,7 @@ def first_table(study: Study, asked: Options) -> None:
             ]
         )
     columns = ["accuracy", "ahead of best on average", "ratio to best", "Pearson", "Spearman"]
-    table(["choice", *columns, "% best on average", "rank"], rows)
+    table(["choice", *columns, "best on average chosen", "rank"], rows)
     print(ordering(accuracy, asked))
 
 
@@ -142,12 +142,15 @@ def by_width(study: Study, asked: Options) -> None:
     rows = []
     for sigma in SIGMAS:
         narrow = replace(study, settings=replace(study.settings, sigma=sigma))
-        found = [narrow.choices(task, pairs[task], asked.seeds[0]) for task in study.tasks]
-        off = np.array([each[S3].off for each in found])
-        values = np.array([each[S3].accuracy for each in found])
-        base = np.array([each[BEST].accuracy for each in found])
-        lead = paired_bootstrap(values, base, draws=asked.draws)
-        rows.append([f"{sigma:g}", interval(off, asked.draws), float(values.mean()), lead])
+        runs = [
+            [narrow.choices(task, pairs[task], seed) for task in study.tasks]
+            for seed in asked.seeds
+        ]
+        off = np.array([each[S3].off for each in runs[0]])
+        accuracy = {name: per_task(runs, name) for name in (S3, BEST)}
+        lead = paired(accuracy, S3, BEST, asked)
+        value = float(accuracy[S3].mean())
+        rows.append([f"{sigma:g}", interval(off, asked.draws), value, lead])
     table(["sigma", "error of p", "S3", "ahead of best on average"], rows)
     seen = [study.benchmark.predictions(task, study.right, study.settings) for task in study.tasks]
     truth = np.array([found.accuracy(study.right[tested]) for found, tested in seen])
@@ -166,7 +169,7 @@ def sweep(study: Study, asked: Options) -> None:
         alone = study.without(task)
         for place, alpha in enumerate(alphas):
             count = min(int(alpha * len(study.benchmark.rows[task])), MOST_LABELLED)
-            found = [*repeated(alone, task, count, repetitions if count else 1)]
+            found = [*repeated(alone, task, count, repetitions if count else len(asked.seeds))]
             counts[place, task] = count
             accuracy[place, :, task] = [mean([each[n].accuracy for each in found]) for n in names]
             off[place, task] = mean([each[S3].off for each in found])

@@ -76,6 +76,8 @@ class Ranked:
     """The best model on average over the other tasks."""
     off: float = float("nan")
     """How far p is from what it turns out to be, mean over the models."""
+    confidence: float = float("nan")
+    """How sure the leader was to beat the best on average."""
 
     @property
     def accuracy(self) -> float:

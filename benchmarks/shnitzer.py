@@ -22,6 +22,7 @@ import numpy as np
 from bench import Floats, Options, header, interval, options, table
 from new_tasks import (
     BEST,
+    LEADER,
     ORACLE,
     S1,
     S2,
@@ -94,6 +95,21 @@ def first_table(study: Study, asked: Options) -> None:
     columns = ["accuracy", "ahead of best on average", "ratio to best", "Pearson", "Spearman"]
     table(["choice", *columns, "best on average chosen", "rank"], rows)
     print(ordering(accuracy, asked))
+    print(sureness([choices[LEADER] for run in runs for choices in run], len(runs)))
+
+
+def sureness(leaders: Sequence[Ranked], runs: int) -> str:
+    """What was promised of leaders that are not the best on average, and what came of it."""
+    others = [each for each in leaders if each.model != each.best]
+    if not others:
+        return "The leader by S3 is the best on average on every task."
+    promised = mean([each.confidence for each in others])
+    better = mean([float(each.truth[each.model] > each.truth[each.best]) for each in others])
+    return (
+        f"On {len(others) / runs:.3g} of {len(leaders) // runs} tasks the leader by S3 is not the "
+        f"best on average. Its mean confidence to beat it: {promised:.2f}; "
+        f"it does on {better:.0%} of them."
+    )
 
 
 def paired(

@@ -338,6 +338,7 @@ def test_shnitzer(run):
     assert "## RouterDC files, 13 tasks × 3 models, 520 rows" in printed
     assert "## RouteLLM MMLU, 3 tasks × 2 models, 179 rows" in printed
     assert len(re.findall(r"S3 >= S1 and S2: (holds|does not hold)\.", printed)) == 4
+    assert len(re.findall(r"^On .* of \d+ tasks the leader|^The leader by S3", printed, re.M)) == 4
     found = tables(printed)
     first = [each for each in found if "rank" in next(iter(each.values()))]
     assert len(first) == 4

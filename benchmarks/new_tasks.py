@@ -165,7 +165,14 @@ class Study:
             costs = np.full(len(truth), np.nan)
             choice = chosen(scores, name, averages, costs, settings, models=models)
             vector = getattr(scores, name)
-            return Ranked(model=choice.ranking[0], vector=vector, truth=truth, best=best, off=off)
+            return Ranked(
+                model=choice.ranking[0],
+                vector=vector,
+                truth=truth,
+                best=best,
+                off=off,
+                confidence=choice.confidence,
+            )
 
         bold = replace(self.settings, certainty=1e-9)
         flat = Ranked(model=best, vector=averages, truth=truth, best=best)

@@ -61,8 +61,9 @@ def main() -> None:
         announce(f"{name}: a few labelled queries of the new task", asked)
         sweep(study, asked)
         if not name.startswith("RouterDC"):
-            header(f"{name}: query by query", asked)
-            by_query(known, asked)
+            once = replace(asked, seeds=asked.seeds[:1])
+            header(f"{name}: query by query", once)
+            by_query(known, once)
 
 
 def announce(title: str, asked: Options) -> None:

@@ -5,6 +5,7 @@ from tiny_transformers import topic_causal_lm, topic_encoder
 from knnrouter.estimators import (
     KNN,
     AvengersPro,
+    Blend,
     CausalLM,
     Clusters,
     CorrectnessKNN,
@@ -31,6 +32,9 @@ TUNED = {
 CASES = {
     "knn": KNN(),
     "knn, plain": KNN(k=3, weights="uniform", shrinkage=0.0),
+    "blend": Blend(),
+    "blend, few landmarks": Blend(landmarks=10),
+    "blend, vectors only": Blend(texts=False),
     "clusters": Clusters(),
     "clusters, tfidf": Clusters(k=6, features="tfidf", shrinkage=0),
     "avengers_pro": AvengersPro(k=6, top_p=2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Estimates, Estimator, Evidence, FittedEstimator, ReadsText, Setting, Updates
+from .blend import Blend
 from .causal_lm import CausalLM
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
@@ -16,6 +17,7 @@ from .specs import from_settings, parse, settings_of, spec
 __all__ = [
     "KNN",
     "AvengersPro",
+    "Blend",
     "CausalLM",
     "Clusters",
     "CorrectnessKNN",

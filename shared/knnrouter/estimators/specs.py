@@ -10,6 +10,7 @@ from knnrouter.errors import EstimatorError
 from knnrouter.spec_text import Family, stated_settings, written
 
 from .base import Estimator, Setting
+from .blend import Blend
 from .causal_lm import CausalLM
 from .classifiers import MultiLabel, Separate
 from .clusters import AvengersPro, Clusters, UniRoute
@@ -23,6 +24,7 @@ __all__ = ["KINDS", "from_settings", "parse", "settings_of", "spec"]
 
 KINDS: dict[str, Any] = {
     "knn": KNN,
+    "blend": Blend,
     "clusters": Clusters,
     "avengers_pro": AvengersPro,
     "uniroute": UniRoute,

@@ -7,7 +7,7 @@ from knnrouter.text import read_query
 
 from .base import Evidence
 
-__all__ = ["routing_texts"]
+__all__ = ["known_texts", "routing_texts"]
 
 
 def routing_texts(evidence: Evidence, what: str) -> list[str]:
@@ -29,12 +29,20 @@ def routing_texts(evidence: Evidence, what: str) -> list[str]:
         >>> routing_texts(Evidence(records=records, vectors=rows, index=ExactIndex(rows)), "mine")
         ['Why?']
     """
+    found = known_texts(evidence)
+    if found is not None:
+        return found
     queries = evidence.records.queries
     bare = [name for name, text in zip(evidence.records.ids, queries, strict=True) if text is None]
-    if bare:
-        raise EstimatorError(
-            f"{len(bare):,} of {len(queries):,} rows keep no text, the first is {bare[0]!r}; "
-            f"the estimator {what} learns from texts: give records with their queries, or take an "
-            "estimator that needs vectors only, such as knn"
-        )
-    return [read_query(query).text for query in queries]
+    raise EstimatorError(
+        f"{len(bare):,} of {len(queries):,} rows keep no text, the first is {bare[0]!r}; "
+        f"the estimator {what} learns from texts: give records with their queries, or take an "
+        "estimator that needs vectors only, such as knn"
+    )
+
+
+def known_texts(evidence: Evidence) -> list[str] | None:
+    """The routing text of each row; None where any row keeps none."""
+    queries = evidence.records.queries
+    known = [read_query(text).text for text in queries if text is not None]
+    return known if len(known) == len(queries) else None

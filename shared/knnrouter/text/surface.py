@@ -33,20 +33,31 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "options": re.compile(r"^[ \t]{0,8}\(?[A-Ja-j1-9][.):]\s", re.MULTILINE),
     "names": re.compile(r"\b[A-Z][a-z]"),
     "acronyms": re.compile(r"\b[A-Z]{2,}\b"),
-    "lines": re.compile(r"\n"),
-    "questions": re.compile(r"[?？]"),
-    "operators": re.compile(r"[=+*/^<>∑√≤≥±×÷|]"),
     "latex": re.compile(r"\\[a-zA-Z]+|\$"),
     "code": re.compile(
         r"```|\bdef \w|\breturn\b|\bimport \w|\(\)|\[\]|[{};]|->|==|\bfunction\b|\bclass \w"
     ),
     "blanks": re.compile(r"_{3,}"),
-    "quotes": re.compile(r"[\"'“”‘’]"),
-    "commas": re.compile(r"[,、，]"),
 }
 """What is counted, by the name of its feature."""
 
-_CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
+_CHARACTERS: Mapping[str, str] = {
+    "lines": "\n",
+    "questions": "?？",
+    "operators": "=+*/^<>|∑√≤≥±×÷",
+    "quotes": "\"'“”‘’",
+    "commas": ",、，",
+}
+"""Characters that are counted together."""
+
+_RANGES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "digit_share": (("0", "9"),),
+    "upper_share": (("A", "Z"),),
+    "space_share": (("\t", "\r"), (" ", " ")),
+    "other_script_share": (("\x80", "\U0010ffff"),),
+    "cjk_share": (("぀", "ヿ"), ("㐀", "鿿"), ("가", "힯")),
+}
+"""From which character to which one lie those whose part of the text is taken."""
 
 _WORDS: Mapping[str, str] = {
     "negations": "not no never none cannot except least without false incorrect",
@@ -82,11 +93,12 @@ _PAIRS: Mapping[str, frozenset[tuple[str, str]]] = {
 SURFACE: tuple[str, ...] = (
     *("characters", "words", "distinct_words", "numbers", "largest_number", "decimals"),
     *_PATTERNS,
+    *_CHARACTERS,
     *_GROUPS,
     *_PAIRS,
-    *("word_length", "words_a_sentence", "number_share", "symbol_share", "digit_share"),
-    *("distinct_share", "long_word_share", "upper_share", "other_script_share", "cjk_share"),
-    *("space_share", "question_place", "ends_with_question", "option_length"),
+    *("word_length", "words_a_sentence", "number_share", "distinct_share", "long_word_share"),
+    *("symbol_share", "question_place", "ends_with_question", "option_length"),
+    *_RANGES,
 )
 """The names of the features, `f` in all."""
 
@@ -117,6 +129,7 @@ def _features(whole: str) -> list[float]:
     words = [word.lower() for word in _WORD.findall(text)]
     numbers = _NUMBER.findall(text)
     found = {name: len(pattern.findall(text)) for name, pattern in _PATTERNS.items()}
+    found |= {name: sum(map(text.count, each)) for name, each in _CHARACTERS.items()}
     groups, pairs = _counted(words)
     distinct = len(set(words))
     decimals = sum("." in number for number in numbers)
@@ -142,24 +155,25 @@ def _shares(
 ) -> Iterable[float]:
     """What of the text is of a kind, in the order of `SURFACE`."""
     characters, count = len(text) + 1, len(words) + 1
-    stripped = text.rstrip()
     question = max(text.rfind("?"), text.rfind("？"))
     options = [line for line in text.split("\n") if _PATTERNS["options"].match(line)]
-    letters = sum(map(len, words))
-    yield letters / max(len(words), 1)
+    yield sum(map(len, words)) / max(len(words), 1)
     yield float(np.log1p(len(words) / max(found["sentences"], 1)))
     yield len(numbers) / count
-    yield found["symbols"] / characters
-    yield sum(map(str.isdigit, text)) / characters
     yield len(set(words)) / max(len(words), 1)
     yield sum(len(word) >= _LONG_WORD for word in words) / count
-    yield sum(map(str.isupper, text)) / characters
-    yield 0.0 if text.isascii() else sum(char > "\x7f" for char in text) / characters
-    yield 0.0 if text.isascii() else len(_CJK.findall(text)) / characters
-    yield sum(map(str.isspace, text)) / characters
+    yield found["symbols"] / characters
     yield (question + 1) / characters
-    yield float(stripped.endswith(("?", "？")))
+    yield float(text.rstrip().endswith(("?", "？")))
     yield float(np.log1p(sum(map(len, options)) / len(options))) if options else 0.0
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    for ranges in _RANGES.values():
+        yield sum(_between(codes, *ends) for ends in ranges) / characters
+
+
+def _between(codes: NDArray[np.uint32], first: str, last: str) -> int:
+    """How many characters lie in a range."""
+    return int(np.count_nonzero((codes >= ord(first)) & (codes <= ord(last))))
 
 
 def _largest(numbers: Sequence[str]) -> float:

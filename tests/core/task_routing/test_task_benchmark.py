@@ -167,6 +167,30 @@ def test_labelled_rows_of_each_task_give_pairs_of_their_own():
         np.testing.assert_allclose(pooled.p[2 * task + 1], wanted)
 
 
+def test_at_most_half_of_a_task_is_labelled():
+    """However many labels the new task has, something of each task is left to predict."""
+    evidence = made(np.random.default_rng(4), rows=60, untasked=False)
+    benchmark = TaskBenchmark.of(evidence)
+    right, chosen = correctness(evidence.records, 0.5), TaskSettings()
+    pooled = benchmark.pairs(right, chosen, labelled=10_000)
+    assert len(pooled.u) == 8
+    for task, rows in enumerate(benchmark.rows):
+        half = benchmark.drawn(task, len(rows) // 2, seed=0)
+        found, tested = benchmark.predictions(task, right, chosen, labelled=half)
+        assert len(tested) == len(rows) - len(rows) // 2
+        assert pooled.u[2 * task + 1] == found.u
+
+
+def test_a_task_of_one_row_gives_one_pair():
+    rows = [{"query": f"{task}{i}", "task": task, "m": 1} for task in "ab" for i in range(4)]
+    records = RecordSet.from_rows([*rows, {"query": "c", "task": "c", "m": 0}])
+    vectors = np.eye(9, dtype=np.float32)
+    evidence = Evidence(records=records, vectors=vectors, index=FaissIndex(vectors))
+    pooled = TaskBenchmark.of(evidence).pairs(correctness(records, 0.5), TaskSettings(), labelled=2)
+    assert len(pooled.u) == 5
+    assert pooled.p[:, 0].tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+
+
 def test_a_task_counts_once_in_the_averages_however_many_rows_it_has():
     rows = [{"query": f"a{i}", "task": "a", "m": 1, "o": 0.5} for i in range(8)]
     rows += [{"query": "b", "task": "b", "m": 0, "o": 0.5}, {"query": "c", "task": "c", "m": 0}]

@@ -21,7 +21,7 @@ from .errors import RecordsError
 from .estimators import Evidence
 from .vectors import query_vectors
 
-__all__ = ["rows_of_results", "with_column"]
+__all__ = ["check_is_new", "rows_of_results", "with_column"]
 
 _MATRICES = ("scores", "costs", "input_tokens", "output_tokens", "latency_ms")
 _SAME = 0.999
@@ -34,7 +34,7 @@ def with_column(evidence: Evidence, name: str, results: RecordSet, embedder: Emb
     Args:
         evidence: What is known; `n` rows.
         name: The new column.
-        results: Outcomes of the model, in a column of this name, or in the only one.
+        results: Outcomes of the model, in a column of this name; others are not looked at.
         embedder: What embedded the evidence.
 
     Raises:
@@ -75,20 +75,29 @@ def rows_of_results(
     return np.array(rows, dtype=np.int64)
 
 
-def _column(known: RecordSet, name: str, results: RecordSet) -> int:
+def check_is_new(known: RecordSet, name: str) -> None:
+    """Check that a name can be that of a new model.
+
+    Raises:
+        RecordsError: It is blank, or some records have it already.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise RecordsError(f"the model's name is {name!r}; give the name it shall have")
     if name in known.models:
         raise RecordsError(
             f"the evidence has a model {name!r} already; its models are {', '.join(known.models)}: "
             "give the new one another name"
         )
-    if name in results.models:
-        return results.models.index(name)
-    if len(results.models) == 1:
-        return 0
-    raise RecordsError(
-        f"the results measure {', '.join(results.models)}, and none of these is {name!r}; name the "
-        "column after the model, or give no other"
-    )
+
+
+def _column(known: RecordSet, name: str, results: RecordSet) -> int:
+    check_is_new(known, name)
+    if name not in results.models:
+        raise RecordsError(
+            f"the results measure {', '.join(results.models)}, and none of these is {name!r}; name "
+            "the column after the model"
+        )
+    return results.models.index(name)
 
 
 def _widened(

@@ -263,9 +263,9 @@ class Router:
         Args:
             name: The model's column, a new one; a pool that was stated must name it, or it is never
                 chosen.
-            records: Its outcomes, in a column of this name, or in the only column. A row belongs to
-                the row of the evidence that has its id, unless their texts differ; else to that
-                which has its text. Rows of it that were not measured are left out.
+            records: Its outcomes, in a column of this name; other columns are not looked at. A row
+                belongs to the row of the evidence that has its id, unless their texts differ; else
+                to that which has its text. Rows of it that were not measured are left out.
 
         Returns:
             This router.

@@ -18,6 +18,7 @@ from .comparing import compare
 from .demo import demo
 from .evaluating import evaluation, report
 from .failing import with_exit_codes
+from .joining import add_model
 from .linting import lint
 from .routing import explain, route
 from .task_routing import route_task
@@ -47,6 +48,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "calibrate": calibrate,
     "report": report,
     "compare": compare,
+    "add-model": add_model,
 }
 for _name, _command in _COMMANDS.items():
     app.command(name=_name)(with_exit_codes(unbundled(_command)))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from knnrouter import RecordSet, read_records
+from knnrouter.ingest.results import read_results
 
 from . import output
 
@@ -62,6 +63,24 @@ class Reading:
     scale: ScaleOption = None
     threshold: ThresholdOption = None
     ignore: IgnoreOption = None
+
+    def results(self, file: Path, model: str, known: RecordSet) -> RecordSet:
+        """The outcomes of one model on rows of some records.
+
+        Raises:
+            RecordsError: The file, a column or a row cannot be used.
+        """
+        return read_results(
+            file,
+            model,
+            dict(zip(known.ids, known.queries, strict=True)),
+            format=self.format,
+            on_bad_row=self.on_bad_row.value,
+            encoding=self.encoding,
+            scale=_range(self.scale),
+            threshold=self.threshold,
+            ignore=self.ignore or (),
+        )
 
     def records(self, file: Path) -> RecordSet:
         """The records of a file.

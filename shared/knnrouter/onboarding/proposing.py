@@ -3,7 +3,7 @@
 The evidence's vectors are grouped by k-means, about `_ROWS_PER_GROUP` proposed rows a group. Each
 group gets a share of the budget in proportion to its weight times its disagreement, which is how
 far the models' scores on a row lie apart on average: where all agree, a new model will hardly
-differ, and one row tells as much as ten. That is the allocation of the least variance of Neyman 1934
+differ, and one row tells as much as ten. That is the allocation of least variance of Neyman 1934
 ("On the two different aspects of the representative method"), with the spread between known models
 in the place of the unknown spread within the new one.
 

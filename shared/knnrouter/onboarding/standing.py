@@ -172,9 +172,7 @@ def _variances(records: RecordSet) -> _Floats:
     totals = weights.sum(axis=0)
     mean = (weights * filled).sum(axis=0) / np.maximum(totals, 1.0)
     squares = (weights * (filled - mean) ** 2).sum(axis=0)
-    return np.asarray(
-        (squares + PRIOR_WEIGHT * squares.sum() / totals.sum()) / (totals + PRIOR_WEIGHT)
-    )
+    return shrunk_means(squares, totals, squares.sum() / totals.sum())
 
 
 def _straying(means: TaskMeans, variance: _Floats) -> float:

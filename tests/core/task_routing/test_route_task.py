@@ -1,6 +1,7 @@
 import copy
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -367,6 +368,7 @@ def test_threads_share_one_benchmark(six, rates, monkeypatch):
 
     def counted(cls, evidence):
         made.append(1)
+        time.sleep(0.05)  # long enough for the others to come
         return real(cls, evidence)
 
     monkeypatch.setattr(TaskBenchmark, "of", classmethod(counted))

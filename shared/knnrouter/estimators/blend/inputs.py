@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,22 @@ class Inputs:
     def select(self, rows: NDArray[np.int64] | slice) -> Inputs:
         """These of them."""
         return Inputs(embeddings=self.embeddings[rows], surfaces=self.surfaces[rows])
+
+    @cached_property
+    def points(self) -> Floats:
+        """Both side by side, so that they have the same part in squared distances; (q, d + f).
+
+        Without surfaces, the embedding has all of it.
+        """
+        features = self.surfaces.shape[1]
+        if not features:
+            return np.asarray(np.sqrt(2.0) * self.embeddings)
+        return np.concatenate([self.embeddings, self.surfaces / np.sqrt(features)], axis=1)
+
+    @cached_property
+    def squares(self) -> Floats:
+        """The square of each point's length; shape (q,)."""
+        return np.asarray((self.points**2).sum(axis=1))
 
     @property
     def together(self) -> Floats:

@@ -61,15 +61,6 @@ def likeness(inputs: Inputs, others: Inputs) -> Floats:
         >>> bool(np.isclose(likeness(one, other), np.exp(-(1.0 + 0.25) / 2.8)))
         True
     """
-    ones, marks = _stacked(inputs), _stacked(others)
-    squares = (ones**2).sum(axis=1)[:, None] + (marks**2).sum(axis=1)
-    apart = np.maximum(squares - 2.0 * ones @ marks.T, 0.0)
+    squares = inputs.squares[:, None] + others.squares
+    apart = np.maximum(squares - 2.0 * inputs.points @ others.points.T, 0.0)
     return np.asarray(np.exp(-apart / WIDTH))
-
-
-def _stacked(inputs: Inputs) -> Floats:
-    """Both side by side, so that squared distances add up as in k; shape (q, d + f)."""
-    features = inputs.surfaces.shape[1]
-    if not features:
-        return np.asarray(np.sqrt(2.0) * inputs.embeddings)
-    return np.concatenate([inputs.embeddings, inputs.surfaces / np.sqrt(features)], axis=1)

@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knnrouter import RecordSet, policies
+from knnrouter import RecordSet, estimators, policies
 from knnrouter.embedders import StaticEmbedder
-from knnrouter.estimators import KNN, Estimates, Estimator, Evidence
+from knnrouter.estimators import Estimates, Estimator, Evidence
+from knnrouter.estimators.base import asked
 from knnrouter.evaluation import Interval, Split, paired_bootstrap
 from knnrouter.index import FaissIndex
 from knnrouter.policies import Candidates
+from knnrouter.text import read_query
 from knnrouter.vectors import query_vectors
 
 Floats = NDArray[np.float64]
@@ -97,6 +99,11 @@ class Embedded:
         return self.records.scores.astype(np.float64)
 
     @property
+    def texts(self) -> list[str]:
+        """What of each query is routed on."""
+        return [read_query(query).text for query in self.records.queries]
+
+    @property
     def lengths(self) -> Floats:
         """Characters of each query; shape (n,)."""
         return np.array([len(query or "") for query in self.records.queries], dtype=np.float64)
@@ -109,20 +116,20 @@ class Embedded:
 
 
 def estimates(
-    evidence: Evidence,
-    queries: NDArray[np.float32],
-    *,
-    seed: int,
-    estimator: Estimator | None = None,
+    evidence: Evidence, tested: Embedded, *, seed: int, estimator: Estimator | None = None
 ) -> Estimates:
-    """What a router that was fitted on the evidence expects on these queries (unit rows)."""
-    fitted = (estimator or KNN()).fit(evidence, seed=seed)
-    return fitted.estimate(queries, evidence.index.search(queries, fitted.neighbors))
+    """What a router that was fitted on the evidence expects on these queries."""
+    fitted = (estimator or estimators.default()).fit(evidence, seed=seed)
+    near = evidence.index.search(tested.vectors, fitted.neighbors)
+    return asked(fitted, tested.texts, tested.vectors, near)
 
 
-def held_out(known: Embedded, split: Split, *, seed: int) -> Estimates:
-    """What a router with default settings, fitted on one side, expects on the other."""
-    return estimates(known.evidence(split.train), known.vectors[split.test], seed=seed)
+def held_out(
+    known: Embedded, split: Split, *, seed: int, estimator: Estimator | None = None
+) -> Estimates:
+    """What a router, with default settings if nothing else is said, expects on the other side."""
+    evidence, tested = known.evidence(split.train), known.select(split.test)
+    return estimates(evidence, tested, seed=seed, estimator=estimator)
 
 
 def best_scores(found: Estimates, train: Floats) -> NDArray[np.int64]:

@@ -86,7 +86,7 @@ def routerdc_within(asked: Options) -> Iterator[Tested]:
     known = Embedded.of(routerdc.read(asked, routerdc.TRAIN))
     test = Embedded.of(routerdc.read(asked, routerdc.WITHIN))
     evidence = known.evidence(np.arange(len(known.records)))
-    found = estimates(evidence, test.vectors, seed=asked.seeds[0])
+    found = estimates(evidence, test, seed=asked.seeds[0])
     yield tested(test, found, np.arange(len(test.records)))
 
 

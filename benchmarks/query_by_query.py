@@ -73,7 +73,7 @@ def on_rows(
     known: Embedded, ways: Mapping[str, Estimator], train: Rows, test: Rows, seed: int
 ) -> dict[str, Floats]:
     """What each way's choices scored on the tested rows."""
-    evidence, queries = known.evidence(train), known.vectors[test]
+    evidence, queries = known.evidence(train), known.select(test)
     taught, scores = known.scores[train], known.scores[test]
     found = {}
     for name, way in ways.items():

@@ -81,15 +81,16 @@ class Run:
 def run(known: Embedded, split: Split, seed: int) -> Run:
     """Ask every router."""
     plain = KNN(k=min(100, len(split.train)), weights="uniform", shrinkage=0.0)
-    evidence, queries = known.evidence(split.train), known.vectors[split.test]
+    evidence, queries = known.evidence(split.train), known.select(split.test)
     pair = [known.records.models.index(name) for name in (WEAK, STRONG)]
     length = recipes.by_length(known.select(split.train), seed)
     return Run(
         test=split.test,
         preferences={
             OURS: gain(held_out(known, split, seed=seed)),
+            "vote of neighbors, tuned": gain(held_out(known, split, seed=seed, estimator=KNN())),
             "untuned vote of 100": gain(estimates(evidence, queries, seed=seed, estimator=plain)),
-            "prompt length": length.gain(Queries.of(known.select(split.test)), *pair),
+            "prompt length": length.gain(Queries.of(queries), *pair),
             "random": np.random.default_rng(seed).random(len(split.test)),
         },
     )

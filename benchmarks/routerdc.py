@@ -87,7 +87,7 @@ def outcomes(known: Embedded, tested: Embedded, asked: Options) -> dict[str, Flo
     train, test = known.scores, tested.scores
     evidence = known.evidence(np.arange(len(known.records)))
     ours = [
-        scored(test, best_scores(estimates(evidence, tested.vectors, seed=seed), train))
+        scored(test, best_scores(estimates(evidence, tested, seed=seed), train))
         for seed in asked.seeds
     ]
     return {

@@ -90,15 +90,17 @@ def by_choice(known: Embedded, seed: int) -> dict[str, Floats]:
 def choices(known: Embedded, split: Split, seed: int) -> Iterator[tuple[str, Floats]]:
     """What each choice scored on the tested queries."""
     train, test = known.scores[split.train], known.scores[split.test]
-    queries, evidence = known.vectors[split.test], known.evidence(split.train)
+    queries, evidence = known.select(split.test), known.evidence(split.train)
     condensed = condense(known, split, seed)
     plain = KNN(k=min(200, len(train)), weights="uniform", shrinkage=0.0)
     voted = estimates(evidence, queries, seed=seed, estimator=plain)
     few = estimates(condensed, queries, seed=seed)
     yield OURS, scored(test, best_scores(held_out(known, split, seed=seed), train))
     yield CONDENSED, scored(test, best_scores(few, condensed.records.scores.astype(float)))
+    vote = held_out(known, split, seed=seed, estimator=KNN())
+    yield "vote of neighbors, tuned", scored(test, best_scores(vote, train))
     yield "untuned vote of 200", scored(test, best_scores(voted, train))
-    learned, asked = known.select(split.train), Queries.of(known.select(split.test))
+    learned, asked = known.select(split.train), Queries.of(queries)
     for order in tie_orders(train):
         chosen = recipes.ulab(order)(learned, seed).choose(asked)
         yield f"ulab LLMRouter's recipe, models in {order} order", scored(test, chosen)

@@ -62,7 +62,7 @@ def estimator_of(
     if given is None and pool is not None:
         given = pool.router.estimator
     if given is None:
-        return estimators.KNN()
+        return estimators.default()
     if isinstance(given, str | Mapping):
         return estimators.parse(given)
     if isinstance(given, type) or not isinstance(given, Estimator):

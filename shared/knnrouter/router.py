@@ -80,7 +80,7 @@ class Router:
                 no prices and no capability filters.
             embedder: "static", the one that comes with the library, or one of your own.
             estimator: What to expect of each model: an estimator, or its text, such as
-                "clusters:k=60"; None: the pool's, else `estimators.KNN()`, chosen by leave-one-out.
+                "clusters:k=60"; None: the pool's, else `estimators.default()`.
             policy: Which model to take; None: the pool's, else `BestScore()`. It holds for this
                 router only: `save` and `with_pool` take the policy from the pool.
             index: How neighbors are found; "auto" is flat, which is exact.

@@ -12,7 +12,7 @@ from .encoders import EncoderMultiLabel, EncoderSeparate, EncoderWinRate
 from .knn import KNN
 from .matrix_factorization import MatrixFactorization
 from .similarity_weighted import SimilarityWeighted
-from .specs import from_settings, parse, settings_of, spec
+from .specs import default, from_settings, parse, settings_of, spec
 
 __all__ = [
     "KNN",
@@ -36,6 +36,7 @@ __all__ = [
     "SimilarityWeighted",
     "UniRoute",
     "Updates",
+    "default",
     "from_settings",
     "parse",
     "settings_of",

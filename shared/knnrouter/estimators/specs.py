@@ -20,7 +20,7 @@ from .knn import KNN
 from .matrix_factorization import MatrixFactorization
 from .similarity_weighted import SimilarityWeighted
 
-__all__ = ["KINDS", "from_settings", "parse", "settings_of", "spec"]
+__all__ = ["KINDS", "default", "from_settings", "parse", "settings_of", "spec"]
 
 KINDS: dict[str, Any] = {
     "knn": KNN,
@@ -65,6 +65,14 @@ def parse(text: str | Mapping[str, Any]) -> Estimator:
         kind, {name: _read(value) for name, value in settings.items()}
     )
     return estimator
+
+
+def default() -> Estimator:
+    """What `Router.fit` takes when nothing else is said: the one that was best on public data.
+
+    See docs/explanation/estimators-compared.md.
+    """
+    return Blend()
 
 
 def from_settings(settings: Mapping[str, Setting]) -> Estimator:

@@ -21,7 +21,7 @@ from knnrouter.neighbors import Neighbors
 from knnrouter.records import RecordSet
 from knnrouter.records.sets import group_means
 
-from .nearest import joined, nearest, similarities
+from .nearest import joined, nearest
 from .scores import Predictions
 from .settings import TaskSettings
 from .smoothing import Pairs
@@ -183,8 +183,7 @@ class TaskBenchmark:
             tested = tested[rest]
             near = joined(
                 Neighbors(rows=near.rows[rest], similarities=near.similarities[rest]),
-                similarities(self.vectors[tested], self.vectors[labelled]),
-                labelled,
+                nearest(self.vectors[tested], self.vectors, labelled, settings.near),
                 settings.near,
             )
         found = Predictions.of(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from knnrouter.neighbors import Neighbors
 
-__all__ = ["joined", "nearest", "similarities"]
+__all__ = ["joined", "nearest"]
 
 _STEPS = 1e6
 """Similarities are rounded to one part in so many."""
@@ -83,35 +83,19 @@ def _products(
     return _rounded(values)
 
 
-def similarities(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The cosine of each pair of unit rows, rounded; shape (q, n).
-
-    Example:
-        >>> similarities(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
-    """
-    return _rounded(queries.astype(np.float64) @ vectors.astype(np.float64).T)
-
-
-def joined(
-    near: Neighbors, others: NDArray[np.float64], rows: NDArray[np.int64], k: int
-) -> Neighbors:
-    """Neighbors and some more rows together: the nearest `k` of all.
-
-    Args:
-        near: Of `q` queries, at least the nearest `k` of what they were searched among.
-        others: Similarity of each query to each of `r` more rows; shape (q, r).
-        rows: The numbers of these rows, none of them in `near`; shape (r,).
-        k: How many to keep.
+def joined(near: Neighbors, more: Neighbors, k: int) -> Neighbors:
+    """The nearest `k` of two searches for the same queries, among rows that differ.
 
     Example:
         >>> near = Neighbors(rows=np.array([[4, 1]]), similarities=np.array([[0.9, 0.3]]))
-        >>> joined(near, np.array([[0.5]]), np.array([7]), k=2).rows.tolist()
+        >>> more = Neighbors(rows=np.array([[7]]), similarities=np.array([[0.5]]))
+        >>> joined(near, more, k=2).rows.tolist()
         [[4, 7]]
     """
-    all_rows = np.hstack([near.rows, np.broadcast_to(rows, others.shape)])
-    found, values = _first(all_rows, np.hstack([near.similarities, others]), k)
-    return Neighbors(rows=found, similarities=values)
+    rows, values = _first(
+        np.hstack([near.rows, more.rows]), np.hstack([near.similarities, more.similarities]), k
+    )
+    return Neighbors(rows=rows, similarities=values)
 
 
 def _first(

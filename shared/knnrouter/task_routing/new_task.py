@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from knnrouter.records import RecordSet
 from knnrouter.text import Query, read_query
 from knnrouter.vectors import query_vectors
 
-from .nearest import joined, similarities
+from .nearest import joined, nearest
 from .scores import Predictions
 from .settings import TaskSettings
 
@@ -59,13 +59,10 @@ class NewTask:
         near = evidence.index.search(self.vectors, settings.near)
         right, weights = correctness(evidence.records, eta), evidence.records.weights
         if self.labelled is not None:
-            count = len(evidence.records)
-            near = joined(
-                near,
-                similarities(self.vectors, self.labelled.vectors),
-                np.arange(count, count + len(self.labelled)),
-                settings.near,
-            )
+            known, places = self.labelled.vectors, np.arange(len(self.labelled))
+            more = nearest(self.vectors, known, places, settings.near)
+            shifted = replace(more, rows=more.rows + len(evidence.records))
+            near = joined(near, shifted, settings.near)
             right = np.vstack([right, correctness(self.labelled.records, eta)])
             weights = np.concatenate([weights, self.labelled.records.weights])
         blank = np.asarray(~self.vectors.any(axis=1))

@@ -10,7 +10,7 @@ from knnrouter.estimators import Evidence
 from knnrouter.estimators.correctness import correctness
 from knnrouter.index import ExactIndex, FaissIndex
 from knnrouter.task_routing import TaskBenchmark, TaskSettings
-from knnrouter.task_routing.nearest import joined, nearest, similarities
+from knnrouter.task_routing.nearest import joined, nearest
 
 NAN = float("nan")
 
@@ -141,7 +141,7 @@ def test_labelled_rows_join_as_if_they_had_been_searched(seed, k, more):
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     queries = vectors[:4]
     near = ExactIndex(vectors[:20]).search(queries, k)
-    found = joined(near, similarities(queries, vectors[20:]), np.arange(20, 20 + more), k)
+    found = joined(near, nearest(queries, vectors, np.arange(20, 20 + more), k), k)
     wanted = ExactIndex(vectors).search(queries, k)
     np.testing.assert_array_equal(found.rows, wanted.rows)
     np.testing.assert_array_equal(found.similarities, wanted.similarities)

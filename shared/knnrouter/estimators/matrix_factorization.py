@@ -129,7 +129,7 @@ class MatrixFactorization:
         return FittedMatrixFactorization(
             estimator=self,
             surroundings=Surroundings(records=records),
-            directions=found.directions * known[:, None],
+            directions=found.directions,
             known=known,
         )
 
@@ -182,7 +182,7 @@ class FittedMatrixFactorization:
     estimator: MatrixFactorization
     surroundings: Surroundings
     directions: NDArray[np.float32]
-    """Shape (m, d); zero for a model that is not known."""
+    """Shape (m, d); of a model that is not known, it means nothing."""
     known: NDArray[np.uint8]
     """1 for a model that fought, else 0; shape (m,)."""
 

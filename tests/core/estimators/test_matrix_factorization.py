@@ -93,6 +93,18 @@ def test_who_never_won_or_lost_is_not_known(twin):
     assert not np.isnan(asked(half.fit(evidence), evidence, vectors[:2]).scores).any()
 
 
+def test_scores_within_the_margin_tie(twin):
+    records = records_of([[0.7, 0.6], [0.6, 0.7], [0.9, 0.2]])
+    evidence = twin.evidence(records, twin.unit(np.ones((3, 2))))
+    alone = twin.evidence(records.select([2]), evidence.vectors[:1])
+    near = MatrixFactorization(**QUICK, tie_margin=0.1).fit(evidence)
+    one = MatrixFactorization(**QUICK).fit(alone)
+    np.testing.assert_array_equal(near.directions, one.directions)  # ties are removed
+    assert not np.array_equal(
+        near.directions, MatrixFactorization(**QUICK).fit(evidence).directions
+    )
+
+
 def test_a_heavy_row_counts_as_often_as_it_weighs(twin):
     vectors = twin.unit(np.ones((40, 2)) + 0.01 * np.random.default_rng(3).random((40, 2)))
     outcomes = [[1, 0]] * 20 + [[0, 1]] * 20

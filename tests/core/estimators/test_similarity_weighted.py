@@ -125,6 +125,23 @@ def test_a_larger_base_listens_more_to_the_near(twin):
     assert found[0] < found[1] < found[2]
 
 
+def test_scores_within_the_margin_tie(twin):
+    records = records_of([[0.7, 0.6], [0.5, 0.4], [0.9, 0.2]])
+    evidence = twin.evidence(records, twin.unit(np.ones((3, 2))))
+    rates = {
+        margin: asked(
+            SimilarityWeighted(tie_margin=margin).fit(evidence), evidence, evidence.vectors[:1]
+        ).scores[0, 0]
+        for margin in (0.0, 0.1, 0.7)
+    }
+    assert rates[0.0] > 0.9999
+    assert rates[0.1] == pytest.approx(2 / 3, abs=1e-3)  # two ties and a win
+    assert rates[0.7] == pytest.approx(0.5)
+    again = SimilarityWeighted(tie_margin=0.1)
+    restored = again.restore(evidence, again.fit(evidence).arrays)
+    assert asked(restored, evidence, evidence.vectors[:1]).scores[0, 0] == rates[0.1]
+
+
 def test_models_of_a_tier_share_their_battles(twin):
     # a and b are alike, and so are c and d; b never met c, and d met nobody but a.
     scores = [[1, 1, 0, NAN]] * 8 + [[0, 0, 1, NAN]] * 2 + [[1, NAN, NAN, 0]] * 8

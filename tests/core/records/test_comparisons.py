@@ -12,6 +12,7 @@ def preferring(**fields):
         [
             {"id": "1", "query": "Why?", "task": "talk", "group": "g", "s": 1, "t": 0},
             {"id": "2", "query": "Who?", "task": "people", "s": 0, "t": 0},
+            {"id": "3", "query": "Why?", "task": "later", "group": "h", "s": 0, "t": 0},
         ]
     )
     likes = (
@@ -32,7 +33,7 @@ def test_a_row_for_each_comparison():
     assert rows.preferences == ()
 
 
-def test_a_query_that_the_records_hold_has_its_task_and_group():
+def test_a_query_that_the_records_hold_has_the_task_and_group_of_its_first_row():
     rows = preferences_as_records(preferring())
     assert rows.tasks == ("talk", None, "talk")
     assert rows.groups == ("g", None, "g")
@@ -42,7 +43,7 @@ def test_a_query_that_the_records_hold_has_its_task_and_group():
 def test_they_can_stand_below_the_scores():
     scored = preferring(preferences=())
     both = RecordSet.concat([scored, preferences_as_records(preferring())])
-    assert len(both) == 5
+    assert len(both) == 6
     np.testing.assert_array_equal(both.scores[:2], [[1, 0, NAN], [0, 0, NAN]])
 
 

@@ -90,7 +90,6 @@ def strengths(wins: NDArray[np.float64], *, battles: float) -> NDArray[np.float6
     count, players, _ = wins.shape
     average = wins.sum(axis=(1, 2), keepdims=True) / battles
     won = wins / average + PRIOR / 2
-    won[:, np.arange(players), np.arange(players)] = 0.0
     found = np.zeros((count, players))
     for _ in range(_STEPS):
         step = _newton(found, won)

@@ -69,8 +69,8 @@ def test_every_two_measured_models_of_a_row_fight(seed, margin):
 
 @pytest.mark.parametrize(("margin", "outcome"), [(0.1, 0.5), (0.0999, 1.0), (0.0, 1.0)])
 def test_the_margin_means_the_decimals_that_were_given(margin, outcome):
-    # As float32, 0.9 is 0.1 and a little more above 0.8.
-    (battle,) = told(Battles.of(records_of([[0.9, 0.8]]), tie_margin=margin))
+    # As float32, 0.3 is 0.1 and a little more above 0.2.
+    (battle,) = told(Battles.of(records_of([[0.3, 0.2]]), tie_margin=margin))
     assert battle[3] == outcome
 
 

@@ -80,6 +80,21 @@ def test_a_player_that_never_loses_is_strong_but_not_infinitely(count):
     assert win_rate(found[1], found[0]) == pytest.approx(losing, rel=1e-6)
 
 
+def test_steps_are_cut_short_where_newtons_would_leap_away():
+    """Uncut, the steps on these wins end in strengths that no computer can hold."""
+    wins = np.zeros((1, 6, 6))
+    wins[0, 0, [1, 3]] = 131.4, 0.6
+    wins[0, 1, 5] = 78842.4
+    wins[0, 2, [0, 1]] = 14678.1, 614.6
+    wins[0, 4, [0, 1]] = 67574.2, 449.0
+    wins[0, 5, [0, 3, 4]] = 258.9, 233.8, 62619.9
+    (found,) = strengths(wins, battles=10.0)
+    with_ties = wins[0] + PRIOR / 2 * wins.sum() / 10.0
+    np.fill_diagonal(with_ties, 0.0)
+    expected = ((with_ties + with_ties.T) * rates(found)).sum(axis=1)
+    np.testing.assert_allclose(expected, with_ties.sum(axis=1), rtol=1e-6)
+
+
 def test_groups_that_never_met_are_taken_to_be_alike():
     wins = np.zeros((1, 4, 4))
     wins[0, 0, 1], wins[0, 1, 0] = 3.0, 1.0

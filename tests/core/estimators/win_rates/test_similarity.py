@@ -54,6 +54,14 @@ def test_a_row_among_few_counts_more_by_the_papers_weights_only(twin):
     assert by_code[3] == pytest.approx(by_code[0], rel=1e-6)
 
 
+def test_where_nothing_is_near_the_code_lets_all_rows_count_alike(twin):
+    vectors = twin.unit([[1, 0.2], [1, 0.9]])
+    assert row_weights(-vectors[:1], vectors, gamma=10).tolist() == [[1.0, 1.0]]
+    nearest = nearest_others(vectors, ExactIndex(vectors))
+    first, second = row_weights(-vectors[:1], vectors, gamma=10, nearest=nearest)[0]
+    assert first < second == 1.0  # by the paper's weights, the less unlike counts more
+
+
 def test_the_weights_stay_finite_where_a_query_is_nearer_than_anything_ever_was(twin):
     vectors = twin.unit([[1, 0, 0], [0.001, 1, 0], [0, 0, 1]])  # the largest cosine is 0.001
     nearest = nearest_others(vectors, ExactIndex(vectors))

@@ -12,7 +12,7 @@ from knnrouter.records import RecordSet
 from . import estimators, store
 from .embedders import Embedder
 from .errors import DamagedStoreError, EstimatorError, PoolError
-from .estimators import Estimator, Evidence, FittedEstimator, Setting
+from .estimators import Estimator, Evidence, FittedEstimator, Setting, TellsProgress
 from .index import FaissIndex
 from .state import State
 from .vectors import Progress, query_vectors
@@ -22,6 +22,7 @@ __all__ = [
     "check_fit",
     "embedded",
     "estimator_of",
+    "fitted",
     "restored",
     "saved",
 ]
@@ -71,6 +72,20 @@ def estimator_of(
             "or any object with its methods fit and restore"
         )
     return given
+
+
+def fitted(
+    estimator: Estimator, evidence: Evidence, *, seed: int, told: Progress
+) -> FittedEstimator:
+    """The estimator, fitted; one that takes long tells how far it is."""
+    told("fit", 0, 1)
+    if isinstance(estimator, TellsProgress):
+        return estimator.fit_telling(
+            evidence, seed=seed, told=lambda done, total: told("fit", done, total)
+        )
+    found = estimator.fit(evidence, seed=seed)
+    told("fit", 1, 1)
+    return found
 
 
 def check_estimator(

@@ -102,9 +102,8 @@ class Router:
         if policy is not None:
             lineup = replace(lineup, policy=lineup.guarded(policy))
         evidence = making.embedded(records, embedder, told)
-        told("fit", 0, 1)
-        fitted = making.estimator_of(estimator, pool).fit(evidence, seed=seed)
-        told("fit", 1, 1)
+        chosen = making.estimator_of(estimator, pool)
+        fitted = making.fitted(chosen, evidence, seed=seed, told=told)
         state = State(evidence=evidence, estimator=fitted, lineup=lineup)
         return cls(embedder=embedder, state=state)
 

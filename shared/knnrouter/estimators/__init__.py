@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from .base import Estimates, Estimator, Evidence, FittedEstimator, ReadsText, Setting, Updates
+from .base import (
+    Estimates,
+    Estimator,
+    Evidence,
+    FittedEstimator,
+    ReadsText,
+    Setting,
+    TellsProgress,
+    Updates,
+)
 from .blend import Blend
 from .causal_lm import CausalLM
 from .classifiers import MultiLabel, Separate
@@ -34,6 +43,7 @@ __all__ = [
     "Separate",
     "Setting",
     "SimilarityWeighted",
+    "TellsProgress",
     "UniRoute",
     "Updates",
     "default",

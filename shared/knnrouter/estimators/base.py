@@ -6,7 +6,7 @@ take then is a policy's question.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -24,6 +24,7 @@ __all__ = [
     "FittedEstimator",
     "ReadsText",
     "Setting",
+    "TellsProgress",
     "Updates",
     "asked",
 ]
@@ -142,6 +143,16 @@ class ReadsText(Protocol):
         self, texts: Sequence[str], vectors: NDArray[np.float32], neighbors: Neighbors
     ) -> Estimates:
         """What to expect on the queries with these routing texts, `q` of them; see `estimate`."""
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """An estimator that takes long to fit, and tells how far the work is."""
+
+    def fit_telling(
+        self, evidence: Evidence, *, seed: int, told: Callable[[int, int], None]
+    ) -> FittedEstimator:
+        """As `fit`; `told` hears how many steps are done, and of how many."""
 
 
 @runtime_checkable

@@ -55,7 +55,7 @@ class _Classifiers(EncoderSettings):
         Args:
             evidence: Its records keep their texts.
             seed: Draws the rows held out, the order of the rows, and what dropout drops.
-            told: Is told how many training steps are done, and of how many, for each transformer.
+            told: Is told how many training steps are done, and of how many.
 
         Raises:
             EstimatorError: There is no row, or a row without text; or the backbone cannot be read,
@@ -66,12 +66,14 @@ class _Classifiers(EncoderSettings):
         ids = token_ids(backbone.tokenizer, texts, self.max_length)
         lessons = _Lessons.of(evidence, ids, balance=self.balance)
         networks, losses = [], []
-        for columns in self._parts(lessons.measured):
+        parts = self._parts(lessons.measured)
+        for place, columns in enumerate(parts):
             bias, examples, right = lessons.about(columns)
             network = Network.fresh(backbone, bias, train=self.train_layers, pooling=self.pooling)
             recipe = self.recipe(seed, self.head_learning_rate)
             objective = partial(score_loss, right=right)
-            losses.append(fine_tune(network, examples, objective, recipe, told=told))
+            heard = None if told is None else partial(_told_in_all, told, place, len(parts))
+            losses.append(fine_tune(network, examples, objective, recipe, told=heard))
             networks.append(network.trained)
         arrays: dict[str, NDArray[np.generic]] = {
             **frozen_weights(backbone, networks),
@@ -227,6 +229,11 @@ class _Lessons:
         some = replace(self.examples, targets=self.examples.targets[:, columns]).known()
         right = torch.as_tensor(self.right[columns], dtype=torch.float32)
         return self.bias[columns], some, right
+
+
+def _told_in_all(told: Told, place: int, parts: int, done: int, total: int) -> None:
+    """Tell of one of several transformers, taking the others to be as much work."""
+    told(place * total + done, parts * total)
 
 
 def _columns(arrays: Mapping[str, NDArray[np.generic]], models: int) -> NDArray[np.int64]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from knnrouter.errors import EstimatorError
+from knnrouter.estimators.base import Evidence, FittedEstimator
 
 from .network import POOLINGS, Layers, Pooling
-from .training import Recipe
+from .training import Recipe, Told
 
 __all__ = ["EncoderSettings", "TuningSettings", "number_above", "whole_at_least"]
 
@@ -45,6 +46,16 @@ class TuningSettings:
             yield from whole_at_least("train_layers", self.train_layers, 0, 'or "all"')
         if not (_is_number(self.holdout) and 0 <= self.holdout <= 0.5):
             yield f"holdout is {self.holdout!r}; give a share of the rows between 0 and 0.5"
+
+    def fit(
+        self, evidence: Evidence, *, seed: int = 0, told: Told | None = None
+    ) -> FittedEstimator:
+        """Fine-tune the transformer; each kind says on what."""
+        raise NotImplementedError
+
+    def fit_telling(self, evidence: Evidence, *, seed: int, told: Told) -> FittedEstimator:
+        """As `fit`; `told` hears how many training steps are done, and of how many."""
+        return self.fit(evidence, seed=seed, told=told)
 
     def recipe(self, seed: int, head_learning_rate: float | None = None) -> Recipe:
         """How to train."""

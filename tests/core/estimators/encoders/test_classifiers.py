@@ -7,7 +7,13 @@ import pytest
 
 from knnrouter import RecordSet, Router
 from knnrouter.errors import EstimatorError, MissingExtraError, PoolWarning
-from knnrouter.estimators import EncoderMultiLabel, EncoderSeparate, Evidence, ReadsText
+from knnrouter.estimators import (
+    EncoderMultiLabel,
+    EncoderSeparate,
+    Evidence,
+    ReadsText,
+    TellsProgress,
+)
 from knnrouter.index import ExactIndex
 
 torch = pytest.importorskip("torch")
@@ -154,6 +160,16 @@ def test_rows_of_a_heavy_weight_win(records, tuned):
         ["tiger", "violin"],
     )
     assert found[0, ZOO] < 0.3 < 0.7 < found[1, ZOO]
+
+
+@pytest.mark.parametrize(("kind", "steps"), [(EncoderMultiLabel, 3), (EncoderSeparate, 9)])
+def test_progress_is_told(kind, steps, records, brief):
+    told = []
+    estimator = kind(**brief)
+    assert isinstance(estimator, TellsProgress)
+    Router.fit(records, estimator=estimator, progress=lambda *step: told.append(step))
+    heard = [step[1:] for step in told if step[0] == "fit"]
+    assert heard == [(0, 1), *((done, steps) for done in range(1, steps + 1))]
 
 
 class TestSeparate:

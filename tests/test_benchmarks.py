@@ -429,6 +429,54 @@ def test_srivatsa(run, mixed):
     assert tables(printed)[2]["fine-tuned RoBERTa, ArgMax"]["accuracy"] == "67.63"
 
 
+def test_estimators_compared(run):
+    pytest.importorskip("sklearn", reason="TF-IDF needs it")
+    printed = run("estimators_compared", "--quick")
+    within, beyond, folds = tables(printed)
+    for table in (within, beyond):
+        lines = {name: cells for name, cells in table.items() if "not checked" not in name}
+        assert len(table) == len(lines) + 1
+        for name, cells in lines.items():
+            sets = [float(cell) for cell in list(cells.values())[:-3]]
+            assert figure(cells["average"]) == pytest.approx(np.mean(sets), abs=0.02)
+            lead = figure(cells["average"]) - figure(table["knn"]["average"])
+            ahead = cells["ahead of knn"]
+            assert (ahead == "") == (name == "knn")
+            assert lead == pytest.approx(figure(ahead) if ahead else 0.0, abs=0.02)
+        single, best = (
+            f"best single model, {when}" for when in ("chosen in training", "in hindsight")
+        )
+        assert figure(lines[single]["average"]) <= figure(lines[best]["average"])
+        # Each subject has a model of its own, the last model knows all, and these see it.
+        most = figure(lines["best model of each set, in hindsight"]["average"])
+        for name in ("knn", "clusters", "uniroute:shrinkage=0", "avengers_pro"):
+            assert most - 6 < figure(lines[name]["average"]) <= most + 6
+    assert list(within) == list(beyond)
+    score = {name: figure(cells["mean score"]) for name, cells in folds.items()}
+    task = score["best model of each task, in hindsight"]
+    for name in ("clusters", "clusters:features=tfidf", "avengers_pro"):
+        assert task - 0.06 < score[name] <= task + 0.02
+    assert set(score) - set(within) == {
+        name for name in score if name.startswith("best model of each task")
+    }
+
+
+def test_avengers_pro(run):
+    within, beyond, folds, arc = tables(run("avengers_pro", "--quick"))
+    assert [list(each) for each in (within, beyond, folds)] == [
+        ["top_p=1, alpha=1", "top_p=3, alpha=1"]
+    ] * 3
+    assert len(arc) == 10
+    for table in (within, beyond, folds, arc):
+        for name, cells in table.items():
+            lead = figure(cells["ranks"]) - figure(cells["policy"])
+            assert lead == pytest.approx(figure(cells["ranks are ahead by"]), abs=2e-4)
+            if name.startswith("top_p=1"):  # with one cluster both choose alike
+                assert cells["other choice"] == "0.0 %"
+    cheap, good = arc["top_p=3, alpha=0"], arc["top_p=3, alpha=1"]
+    assert figure(cheap["policy, USD per 1,000"]) < figure(good["policy, USD per 1,000"])
+
+
 def test_coverage(run):
     printed = run("coverage", "--quick")
     rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| R")]

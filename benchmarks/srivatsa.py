@@ -45,6 +45,8 @@ SETS = {
     "MMLU": ("mmlu_train", "mmlu_test", 0.0),
 }
 """Of each set the train file, the test file, and above which score an answer is right."""
+CHANCE = {"GSM8K": 0.0, "MMLU": 0.25}
+"""The chance to be right by guessing: MMLU has four options."""
 
 ROUTERS: dict[str, Estimator] = {
     "multi-label classifier": MultiLabel(),
@@ -138,7 +140,8 @@ def _report_set(name: str, known: Embedded, tested: Embedded, asked: Options) ->
     header(f"{name}, {len(models)} models, {title}", asked)
     trusted: dict[str, list[list[float]]] = {}
     table(COLUMNS, list(_rows(known, tested, asked, trusted)))
-    print()
+    bound = evaluation.chance_corrected_oracle(tested.scores, CHANCE[name])
+    print(f"\n{ORACLE}, corrected for guesses: {100 * bound:.2f}\n")
     _report_trust(trusted)
     print()
     _report_contamination(known, tested, asked)

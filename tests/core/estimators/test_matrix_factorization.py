@@ -294,3 +294,16 @@ def test_another_pair_takes_the_places_of_the_two_without_training(router):
     for text, was in zip(router.records.queries[:30], chosen, strict=True):
         assert swapped.route(text, policy=policy).model == stands_for[was]
     assert swapped.estimator is router.estimator
+
+
+def test_records_that_join_later_are_not_trained_on_and_new_models_are_refused():
+    records = strong_and_weak()
+    quick = MatrixFactorization(**QUICK)
+    router = Router.fit(records.select(range(120)), embedder=EMBEDDER, estimator=quick)
+    before = router.estimate(["abbb 7"]).strengths
+    router.add_records(records.select(range(120, 160)))
+    np.testing.assert_array_equal(router.estimate(["abbb 7"]).strengths, before)
+    new = RecordSet.from_rows([{"id": "row-1", "query": records.queries[0], "third": 1}])
+    with pytest.raises(EstimatorError, match="now of strong, weak, third; fit the router anew"):
+        router.add_model("third", new)
+    assert router.estimate(["abbb 7"]).models == ("strong", "weak")

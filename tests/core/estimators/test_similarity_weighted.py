@@ -336,3 +336,21 @@ def test_another_pair_takes_the_places_of_the_two_without_training():
         was = router.route(text, policy=before).model
         assert swapped.route(text, policy=policy).model == stands_for[was]
     assert swapped.estimator is router.estimator
+
+
+def test_a_model_that_joins_later_fights_at_once():
+    records = strong_and_weak()
+    router = Router.fit(records, embedder=EMBEDDER, estimator=SimilarityWeighted())
+    perfect = RecordSet.from_rows(
+        [
+            {"id": name, "query": text, "perfect": 1}
+            for name, text in zip(records.ids, records.queries, strict=True)
+        ]
+    )
+    router.add_model("perfect", perfect)
+    found = router.estimate(["abbb 7"])
+    assert found.models == ("strong", "weak", "perfect")
+    assert found.scores[0].argmax() == 2
+    router.remove_records(records.ids[:100])
+    assert len(router.records) == 20
+    assert not np.isnan(router.estimate(["abbb 7"]).scores).any()

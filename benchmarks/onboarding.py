@@ -33,7 +33,7 @@ ESTIMATORS: dict[str, Estimator] = {"knnrouter, defaults": KNN(), "UniRoute": Un
 
 
 def main() -> None:
-    asked = options(__doc__)
+    asked = options(__doc__, seeds=3)
     known = Embedded.of(read_records(asked.file("llmrouter/routing_train.json")))
     budgets = BUDGETS[:2] if asked.quick else BUDGETS
     for name, estimator in ESTIMATORS.items():

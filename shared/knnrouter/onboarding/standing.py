@@ -9,8 +9,8 @@ With n measurements in the task, a = n / (n + k), N in all and b = N / (N + k), 
 where v is the variance of the model's scores, shrunk by k measurements toward that of all scores; t
 says how far models' means in tasks stray from their level plus the task's effect, and w how far
 levels stray from their mean, both squared and taken from all models of the evidence, t by moments
-(DerSimonian & Laird 1986). Over all tasks, whose shares are q, what differs from task to task
-averages out, and an error in the level does not:
+(DerSimonian & Laird 1986); with one model or one task v / k stands in. Over all tasks, whose shares
+are q, what differs from task to task averages out, and an error in the level does not:
 
     Σ q² (a² v / n + (1 - a)² t) + (Σ q (1 - a))² l
 """
@@ -93,7 +93,7 @@ def standing(records: RecordSet, *, confidence: float = 0.95) -> Standing:
         >>> rows = [{"query": str(row), "big": 1, "small": row % 2} for row in range(80)]
         >>> found = standing(RecordSet.from_rows(rows)).overall
         >>> [f"{low:.2f} to {high:.2f}" for low, high in zip(found.low, found.high)]
-        ['0.96 to 1.00', '0.42 to 0.60']
+        ['0.94 to 1.00', '0.42 to 0.60']
     """
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence is {confidence!r}; give a number between 0 and 1, like 0.95")
@@ -143,7 +143,8 @@ class _Errors:
         own = counts / (counts + PRIOR_WEIGHT)
         whole = totals / (totals + PRIOR_WEIGHT)
         sampled = variance / np.maximum(totals, 1.0)
-        spread = float(np.nanvar(means.overall))
+        known = int((totals > 0).sum())
+        spread = float(np.nanvar(means.overall, ddof=1)) if known > 1 else _assumed(variance)
         drawn = own * variance / (counts + PRIOR_WEIGHT)  # a² v / n, also where n is 0
         return cls(
             chance=drawn + (1.0 - own) ** 2 * _straying(means, variance),
@@ -176,12 +177,25 @@ def _variances(records: RecordSet) -> _Floats:
 
 
 def _straying(means: TaskMeans, variance: _Floats) -> float:
-    """How far models' true means in tasks stray from what is expected there, squared."""
+    """How far models' true means in tasks stray from what is expected there, squared.
+
+    What is expected was fitted to the same means, a level a model and an effect a task, which takes
+    up as much of their straying as an analysis of variance counts degrees of freedom for.
+    """
     counts = means.counts
     known = counts > 0
+    tasks, models = (int(known.any(axis=axis).sum()) for axis in (1, 0))
+    if min(tasks, models) == 1:
+        return _assumed(variance)
     apart = (means.sums / np.where(known, counts, 1.0) - means.expected) ** 2
     excess = apart - variance / np.where(known, counts, 1.0)
-    return max(float(np.average(np.where(known, excess, 0.0), weights=counts)), 0.0)
+    left = (1.0 - 1.0 / tasks) * (1.0 - 1.0 / models)
+    return max(float(np.average(np.where(known, excess, 0.0), weights=counts)) / left, 0.0)
+
+
+def _assumed(variance: _Floats) -> float:
+    """What the shrinkage itself says where nothing tells: that a prior is worth `PRIOR_WEIGHT`."""
+    return float(variance.mean()) / PRIOR_WEIGHT
 
 
 def _told(task: str | None, measured: _Floats, means: _Floats, half: _Floats) -> TaskStanding:

@@ -42,7 +42,7 @@ KINDS = (
     "similarity_weighted",
 )
 TRAINED = ("multi_label", "separate", "matrix_factorization:epochs=10", "blend")
-WITH_MINILM = ("knn", "clusters", "multi_label", "blend")
+WITH_MINILM = ("knn", "clusters", "blend")
 
 OURS = "knn"
 SINGLE = "best single model, chosen in training"

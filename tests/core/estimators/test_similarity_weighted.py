@@ -38,8 +38,7 @@ def asked(fitted, evidence, queries):
 
 def full_fit(records, vectors, query, *, paper, gamma):
     """Weighted logistic regression over every battle, twice, a tie won once by each."""
-    from sklearn.linear_model import LogisticRegression
-
+    linear = pytest.importorskip("sklearn.linear_model", reason="the twin is scikit-learn's")
     near = vectors.astype(float) @ query.astype(float)
     if paper:
         among = vectors.astype(float) @ vectors.T.astype(float)
@@ -57,7 +56,7 @@ def full_fit(records, vectors, query, *, paper, gamma):
             rows.append(design)
             won.append(battles.outcomes[place] > half / 2)
             counts.append(weights[row] * records.weights[row])
-    model = LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-10, max_iter=100_000)
+    model = linear.LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-10, max_iter=100_000)
     return model.fit(np.array(rows), won, sample_weight=np.array(counts)).coef_[0] * np.log(10)
 
 

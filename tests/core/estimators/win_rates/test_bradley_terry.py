@@ -27,8 +27,7 @@ def some_wins(rng, players, *, sparse=0.0, high=100.0):
 
 def logistic_regression(wins):
     """Every win a sample of its own: the slow, obvious twin."""
-    from sklearn.linear_model import LogisticRegression
-
+    linear = pytest.importorskip("sklearn.linear_model", reason="the twin is scikit-learn's")
     rows, labels, weights = [], [], []
     for (winner, loser), weight in np.ndenumerate(wins):
         if weight > 0:
@@ -37,7 +36,7 @@ def logistic_regression(wins):
             rows += [one, -one]  # seen from both sides, for there must be two classes
             labels += [1, 0]
             weights += [weight, weight]
-    model = LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-12, max_iter=100_000)
+    model = linear.LogisticRegression(fit_intercept=False, C=np.inf, tol=1e-12, max_iter=100_000)
     return model.fit(np.array(rows), labels, sample_weight=np.array(weights)).coef_[0]
 
 

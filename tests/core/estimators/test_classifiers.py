@@ -1,11 +1,14 @@
 import math
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knnrouter import Router, read_records
 from knnrouter.errors import EstimatorError, MissingExtraError
 from knnrouter.estimators import MultiLabel, Separate, parse, spec
 from knnrouter.estimators.classifiers.labels import Labels
@@ -422,3 +425,19 @@ def test_a_model_that_is_right_more_often_everywhere_scores_higher(twin, seed, c
     evidence = with_scores(twin, [low, np.minimum(high, 1.0)])
     found = asked(twin, MultiLabel(c=c).fit(evidence), evidence).scores.mean(axis=0)
     assert found[1] > found[0]
+
+
+def test_gsm8k():
+    """Of seven real models the one that was trained on the questions to learn from is chosen."""
+    beside = Path(__file__).parents[4] / "shared" / "data"
+    folder = Path(os.environ.get("KNNROUTER_DATA", beside)) / "routerdc"
+    if not folder.is_dir():
+        pytest.skip("no real benchmark data: set KNNROUTER_DATA, or put it into ../shared/data")
+    train, test = (read_records(folder / f"gsm8k-{part}.json") for part in ("train", "test"))
+    router = Router.fit(train, estimator="multi_label:c=0.3")
+    chosen = [each.model for each in router.route_many(test.queries)]
+    scores = [row[test.models.index(name)] for row, name in zip(test.scores, chosen, strict=True)]
+    assert np.mean(scores) == pytest.approx(0.6941, abs=0.002)
+    assert chosen.count("meta-math/MetaMath-Mistral-7B") / len(chosen) == pytest.approx(
+        0.9575, abs=0.005
+    )

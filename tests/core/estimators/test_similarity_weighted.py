@@ -201,7 +201,7 @@ def test_more_evidence_of_the_same_kind(twin):
     ("given", "said"),
     [
         ({"weights": "cosine"}, 'weights is \'cosine\'; give "paper" or "code"'),
-        ({"gamma": 0}, "gamma is 0; give a number of at least 1, such as 10"),
+        ({"gamma": 0}, "gamma is 0; give a number in [1, 1e12], such as 10"),
         ({"gamma": True}, "gamma is True; give a number"),
         ({"tiers": -1}, "tiers is -1; give a whole number of tiers"),
         ({"tiers": 1}, "tiers is 1, and one tier has nobody to fight; give 2 or more, or 0"),

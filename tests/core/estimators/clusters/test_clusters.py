@@ -162,6 +162,18 @@ def test_a_dominated_model_that_joins_changes_no_decision(seed, place, missing):
         assert first[0] == first[1]
 
 
+def test_uniroute_is_clusters_of_vectors():
+    rng = np.random.default_rng(4)
+    scores = np.where(rng.random((80, 3)) < 0.2, NAN, rng.integers(0, 2, (80, 3)))
+    known = evidence(angles(*rng.uniform(0, 360, 80)), scores)
+    one, other = (each.fit(known, seed=5) for each in (Clusters(), UniRoute()))
+    assert one.settings["k"] == other.settings["k"]
+    queries = angles(*rng.uniform(0, 360, 20))
+    np.testing.assert_array_equal(
+        ask(one, known, queries).scores, ask(other, known, queries).scores
+    )
+
+
 def test_an_unseen_model_joins_with_few_labels_and_is_taken_where_it_is_good():
     rng = np.random.default_rng(2)
     degrees = np.concatenate([rng.normal(centre, 8, 100) for centre in (0, 90, 180)])

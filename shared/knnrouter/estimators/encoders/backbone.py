@@ -39,6 +39,10 @@ Family = Literal["encoder", "causal_lm"]
 """What a transformer is for: to read a text as vectors, or to go on writing it."""
 
 
+_UNREADABLE = (OSError, ValueError, AttributeError, ImportError, RuntimeError)
+"""What transformers raises on a model that is not there, or is not what it can read."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Backbone:
     """A transformer in single precision, and the tokenizer that it was trained with."""
@@ -61,18 +65,20 @@ class Backbone:
             family: What it is for.
 
         Raises:
-            EstimatorError: There is no such transformer, or its tokenizer has no fast form.
+            EstimatorError: There is no such transformer; or it needs code of its own, or a pickle;
+                or its tokenizer has no fast form.
         """
         import transformers
+        from safetensors import SafetensorError
 
-        local = Path(name).is_dir()
+        kept = {"local_files_only": Path(name).is_dir(), "trust_remote_code": False}
         kinds = {"encoder": transformers.AutoModel, "causal_lm": transformers.AutoModelForCausalLM}
         try:
             with seeded(0), _quiet():
-                model = kinds[family].from_pretrained(name, local_files_only=local)
-                tokens = transformers.AutoTokenizer.from_pretrained(name, local_files_only=local)
+                model = kinds[family].from_pretrained(name, use_safetensors=True, **kept)
+                tokens = transformers.AutoTokenizer.from_pretrained(name, **kept)
                 text = tokens.backend_tokenizer.to_str()
-        except (OSError, ValueError, AttributeError) as error:
+        except (*_UNREADABLE, SafetensorError) as error:
             raise EstimatorError(
                 f"backbone {name!r} cannot be read ({error}); it must be a folder with "
                 "config.json, model.safetensors and tokenizer.json, or a model's name on the "

@@ -277,6 +277,19 @@ class TestRefused:
         with pytest.raises(EstimatorError, match=r"no/where' cannot be read .*config\.json"):
             fitted(EncoderMultiLabel(backbone=nowhere), records)
 
+    def test_weights_as_a_pickle_are_not_read(self, folder, records, tmp_path):
+        own = shutil.copytree(folder, tmp_path / "own")
+        (own / "model.safetensors").unlink()
+        torch.save({}, own / "pytorch_model.bin")
+        with pytest.raises(EstimatorError, match="own' cannot be read"):
+            fitted(EncoderMultiLabel(backbone=str(own)), records)
+
+    def test_damaged_weights(self, folder, records, tmp_path):
+        own = shutil.copytree(folder, tmp_path / "own")
+        (own / "model.safetensors").write_bytes(b"nonsense" * 9)
+        with pytest.raises(EstimatorError, match="own' cannot be read"):
+            fitted(EncoderMultiLabel(backbone=str(own)), records)
+
     def test_more_tokens_than_the_backbone_reads(self, records, tuned):
         with pytest.raises(EstimatorError, match="max_length is 33; the backbone"):
             fitted(EncoderMultiLabel(**tuned | {"max_length": 33}), records)

@@ -243,6 +243,22 @@ def test_clusters_of_words(tmp_path):
     assert again.estimator.settings == router.estimator.settings
 
 
+def test_a_model_is_added_to_a_router():
+    """A newcomer that fails on twenty labelled questions changes no decision, and is estimated."""
+    records = questions()
+    router = Router.fit(records, estimator=UniRoute(k=2, shrinkage=4))
+    asked_for = [text.format(99) for text in TEXTS.values()]
+    before = router.route_many(asked_for)
+    labelled = [*range(10), *range(30, 40)]
+    new = RecordSet.from_rows([{"query": records.queries[row], "c": 0} for row in labelled])
+    router.add_model("c", new)
+    after = router.route_many(asked_for)
+    assert [each.model for each in after] == [each.model for each in before]
+    for one, other in zip(before, after, strict=True):
+        assert {name: other.scores[name] for name in one.scores} == one.scores
+        assert other.scores["c"] < 0.2
+
+
 def test_words_of_other_evidence():
     pytest.importorskip("sklearn", reason="it finds the words and the centers")
     router = Router.fit(questions(), estimator=Clusters(k=2, features="tfidf", shrinkage=0))

@@ -23,19 +23,20 @@ from bench import Embedded, Floats, Options, best_scores, header, options, stati
 from numpy.typing import NDArray
 
 from knnrouter import RecordSet, Router, read_records
-from knnrouter.estimators import KNN, Estimates, Estimator, UniRoute, from_settings
+from knnrouter.estimators import KNN, Blend, Estimates, Estimator, UniRoute, base, from_settings
 from knnrouter.evaluation import Interval, Split, k_fold, paired_bootstrap, scored
 from knnrouter.onboarding import propose, standing
+from knnrouter.text import read_query
 
 BUDGETS = (20, 60, 200, 400)
 MEASURES = ("task means", "estimates", "lost", "inside")
-ESTIMATORS: dict[str, Estimator] = {"knnrouter, defaults": KNN(), "UniRoute": UniRoute()}
+ESTIMATORS: dict[str, Estimator] = {"knn": KNN(), "uniroute": UniRoute(), "blend": Blend()}
 
 
 def main() -> None:
     asked = options(__doc__, seeds=3)
     known = Embedded.of(read_records(asked.file("llmrouter/routing_train.json")))
-    budgets = BUDGETS[:2] if asked.quick else BUDGETS
+    budgets = BUDGETS[1:2] if asked.quick else BUDGETS
     for name, estimator in ESTIMATORS.items():
         header(f"{name}: a model joins, ulab LLMRouter, {known.records!r}", asked, intervals=False)
         print(f"Intervals hold 95 % of {asked.draws:,} draws of the hidden models.\n")
@@ -109,7 +110,7 @@ class Trial:
             without=without,
             model=model,
             outcomes=own,
-            full=_asked(complete, known.vectors[split.test]),
+            full=_asked(complete, known.select(split.test)),
             truth=tuple(float(own.scores[tasks == task].mean()) for task in np.unique(tasks)),
             seed=seed,
         )
@@ -123,7 +124,7 @@ class Trial:
     def values(self, rows: NDArray[np.int64]) -> tuple[float, ...]:
         """By `MEASURES`, what comes of outcomes on these rows."""
         router = self.without.with_pool(None).add_model(self.model, self.outcomes.select(rows))
-        found = _asked(router, self.known.vectors[self.split.test])
+        found = _asked(router, self.known.select(self.split.test))
         one, other = found.scores[:, -1], self.full.scores[:, -1]
         tasks = np.array([self.known.records.tasks[row] or "" for row in self.split.test])
         apart = [abs((one - other)[tasks == task].mean()) for task in np.unique(tasks)]
@@ -157,9 +158,10 @@ def _columns(records: RecordSet, places: list[int]) -> RecordSet:
     return RecordSet(**fields)
 
 
-def _asked(router: Router, vectors: NDArray[np.float32]) -> Estimates:
-    evidence, estimator = router.evidence, router.estimator
-    return estimator.estimate(vectors, evidence.index.search(vectors, estimator.neighbors))
+def _asked(router: Router, queries: Embedded) -> Estimates:
+    near = router.evidence.index.search(queries.vectors, router.estimator.neighbors)
+    texts = [read_query(query).text for query in queries.records.queries]
+    return base.asked(router.estimator, texts, queries.vectors, near)
 
 
 def _show(runs: list[Run], budgets: tuple[int, ...], asked: Options) -> None:

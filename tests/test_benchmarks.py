@@ -181,6 +181,23 @@ def test_ulab(run):
     assert "Condensing each fold's evidence, in the first to " in printed
 
 
+def test_onboarding(run):
+    printed = run("onboarding", "--quick")
+    found = tables(printed)
+    assert re.findall(r"^## (\w+): a model joins", printed, re.MULTILINE) == [
+        *("knn", "uniroute", "blend")
+    ]
+    assert len(found) == 3
+    for table in found:
+        assert list(table) == ["60, proposed", "60, random", "60, proposed less random"]
+        proposed, drawn, apart = table.values()
+        for name in ("task means", "estimates", "lost"):
+            values = [figure(cells[name]) for cells in (proposed, drawn, apart)]
+            assert abs(values[0]) < 0.3
+            assert values[2] == pytest.approx(values[0] - values[1], abs=2e-4)
+        assert 0.5 < figure(proposed["inside"]) <= 1.0
+
+
 def test_robustness(run):
     printed = run("robustness", "--quick")
     kinds, leads, variants = tables(printed)

@@ -3,9 +3,10 @@
 The loss of a line (w, b) on labels with weights v_i is sum v_i log loss_i + |w|² / (2 c), without a
 penalty on b: scikit-learn's. A larger `c` trusts the labels more.
 
-`c` is chosen by cross-validation: every row is held out once, rows of one text together, and the
-log loss of the labels that are held out decides. The values are tried from the strongest
-regularization on, until one is no better than the one before, which is taken.
+`c` is chosen by cross-validation: every row is held out once, rows of one text together (those of
+one group are not kept together here), and the log loss of the labels that are held out decides. The
+values are tried from the strongest regularization on, until one is no better than the one before,
+which is taken.
 """
 
 from __future__ import annotations

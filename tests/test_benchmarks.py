@@ -167,6 +167,43 @@ def test_routellm_mmlu(run):
         assert table["knnrouter, defaults"]["ours is ahead by"] == ""
 
 
+def test_routellm_routers(run):
+    pytest.importorskip("torch", reason="matrix factorization needs the extra `train`")
+    pytest.importorskip("threadpoolctl", reason="rates are of one thread")
+    printed = run("routellm_routers", "--quick")
+    assert "## MMLU, 179 questions, 89 gold labels drawn at random" in printed
+    assert "## GSM8K, 100 questions, 80 gold labels in five folds" in printed
+    assert printed.count("causal LLM: not measured, since a real one of 8B needs a GPU") == 3
+    mmlu, papers_mmlu, gsm8k, papers_gsm8k, rates = tables(printed)
+    for table in (mmlu, gsm8k):
+        assert len(table) == 7
+        apgr = {name: figure(cells["APGR"]) for name, cells in table.items()}
+        for name, cells in table.items():
+            ahead, behind = cells["ahead of prompt length"], cells["ours is ahead by"]
+            lead = apgr[name] - apgr["prompt length"]
+            assert lead == pytest.approx(figure(ahead) if ahead else 0.0, abs=2e-4)
+            lead = apgr[OURS] - apgr[name]
+            assert lead == pytest.approx(figure(behind) if behind else 0.0, abs=2e-4)
+            assert 0 <= figure(cells["CPT 50 %"]) <= figure(cells["CPT 80 %"]) <= 1
+            for cell in (cells["APGR"], cells["CPT 50 %"], cells["CPT 80 %"]):
+                middle, low, high = map(float, re.findall(r"[\d.]+", cell))
+                assert low - 0.1 <= middle <= high + 0.1
+                assert low < high
+    # The weak model is only bad at two subjects of three, and the words tell which.
+    for name in set(mmlu) - {"prompt length", "random"}:
+        assert figure(mmlu[name]["APGR"]) > 0.55
+    assert figure(papers_mmlu["similarity-weighted ranking"]["APGR"]) == 0.603
+    assert figure(papers_gsm8k["causal LLM"]["CPT 50 %"]) == 0.3364
+    for table in (papers_mmlu, papers_gsm8k):
+        by_lot = table["random here, 10 runs ± their sd"]
+        assert figure(by_lot["APGR"]) == pytest.approx(0.5, abs=0.1)
+        assert figure(by_lot["CPT 50 %"]) == pytest.approx(0.5, abs=0.15)
+    assert figure(rates["matrix factorization, in the paper"]["requests / s"]) == 155.16
+    ours = [cells["requests / s"] for name, cells in rates.items() if "in the paper" not in name]
+    assert len(ours) == 5
+    assert all(float(each.replace(",", "")) > 10 for each in ours)
+
+
 def test_ulab(run):
     pytest.importorskip("sklearn", reason="another router's recipe needs scikit-learn")
     printed = run("ulab", "--quick")

@@ -132,6 +132,8 @@ def test_saved_without_the_folder(tied, train_layers, judged, tmp_path):
     again = Router.load(tmp_path / "saved")
     np.testing.assert_array_equal(again.estimate(ASKED).scores, router.estimate(ASKED).scores)
     assert again.estimator.settings == router.estimator.settings
+    kept = b"".join(router.estimator.arrays[name].tobytes() for name in ("weights", "trained_0"))
+    assert kept.count(b'"lm_head.weight"') + kept.count(b'"model.embed_tokens.weight"') == 2 - tied
 
 
 def test_the_output_layer_is_always_trained(folder, judged):

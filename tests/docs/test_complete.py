@@ -17,7 +17,16 @@ from pydantic import BaseModel
 import knnrouter
 import langchain_llmrouter
 import llamaindex_llmrouter
-from knnrouter import embedders, errors, estimators, evaluation, policies, task_routing, text
+from knnrouter import (
+    choosing,
+    embedders,
+    errors,
+    estimators,
+    evaluation,
+    policies,
+    task_routing,
+    text,
+)
 from knnrouter.assertions import limits, plugin, schema
 from knnrouter.assertions.outcome import Outcome
 from knnrouter.decision import Decision, Neighbor
@@ -285,7 +294,7 @@ def test_top_level_names_are_in_the_reference(spoken, pages):
 
 
 def test_reason_codes_are_in_the_reference(spoken):
-    sources = [specs.BestScore, knnrouter.router.Chooser]
+    sources = [specs.BestScore, choosing.Chooser]
     code = "".join(inspect.getsource(inspect.getmodule(source)) for source in sources)
     codes = set(re.findall(r'reason_code="(\w+)"', code))
     codes |= set(re.findall(r'_default\([^)]*, "(\w+)"\)', code)) | {"image_only", "empty"}

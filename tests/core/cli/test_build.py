@@ -158,7 +158,7 @@ def test_records_with_many_missing_cells(knn, work):
 def test_saved_over_the_old_router_at_once(knn, work):
     before = set(os.listdir("router"))
     (work / "bare.csv").write_text("query,a,b\nSort in C.,1,0\n")
-    knn("build", "bare.csv", "--out", "router")
+    knn("build", "bare.csv", "--out", "router", "--estimator", "knn")
     assert Router.load("router").records.models == ("a", "b")
     assert len(os.listdir("router")) == len(before)
 

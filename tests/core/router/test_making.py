@@ -207,7 +207,7 @@ models:
 @pytest.mark.parametrize("wrong", [-7, 10**6])
 def test_arrays_damaged_beneath_a_fast_check_are_the_folders_fault(tmp_path, wrong):
     rows = [{"query": "add two numbers", "a": 1, "b": 0}, {"query": "sing a song", "a": 0, "b": 1}]
-    Router.fit(RecordSet.from_rows(rows)).save(tmp_path)
+    Router.fit(RecordSet.from_rows(rows), estimator="knn").save(tmp_path)
     [path] = tmp_path.glob("estimator-task_of-*.npy")
     task_of = np.load(path)
     np.save(path, np.full_like(task_of, wrong))

@@ -41,7 +41,8 @@ def test_the_next_of_the_ranking_answers(call):
         "coder (TimeoutError), clerk (TimeoutError) failed; poet is the next of the ranking"
     )
     assert SECRET not in str(stamp)
-    assert stamp["scores"] == evidence().route(CODE).summary()["scores"]
+    alone = evidence().route(CODE).summary()["scores"]  # a batch may differ in the last digits
+    assert stamp["scores"] == pytest.approx(alone, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from recipes import Queries
 
 from knnrouter import read_records
-from knnrouter.estimators import KNN, Estimates
+from knnrouter.estimators import KNN, Blend, Estimates
 from knnrouter.evaluation import (
     Curve,
     Interval,
@@ -88,7 +88,7 @@ def run(known: Embedded, split: Split, seed: int) -> Run:
         test=split.test,
         preferences={
             OURS: gain(held_out(known, split, seed=seed)),
-            "vote of neighbors, tuned": gain(held_out(known, split, seed=seed, estimator=KNN())),
+            "blend": gain(held_out(known, split, seed=seed, estimator=Blend())),
             "untuned vote of 100": gain(estimates(evidence, queries, seed=seed, estimator=plain)),
             "prompt length": length.gain(Queries.of(queries), *pair),
             "random": np.random.default_rng(seed).random(len(split.test)),

@@ -33,7 +33,7 @@ from recipes import Queries, tie_orders
 
 from knnrouter import evaluation, read_records
 from knnrouter.embedders import StaticEmbedder
-from knnrouter.estimators import KNN, Evidence
+from knnrouter.estimators import KNN, Blend, Evidence
 from knnrouter.evaluation import Split, k_fold, paired_bootstrap, scored
 from knnrouter.index import FaissIndex
 
@@ -97,8 +97,8 @@ def choices(known: Embedded, split: Split, seed: int) -> Iterator[tuple[str, Flo
     few = estimates(condensed, queries, seed=seed)
     yield OURS, scored(test, best_scores(held_out(known, split, seed=seed), train))
     yield CONDENSED, scored(test, best_scores(few, condensed.records.scores.astype(float)))
-    vote = held_out(known, split, seed=seed, estimator=KNN())
-    yield "vote of neighbors, tuned", scored(test, best_scores(vote, train))
+    blended = held_out(known, split, seed=seed, estimator=Blend())
+    yield "blend", scored(test, best_scores(blended, train))
     yield "untuned vote of 200", scored(test, best_scores(voted, train))
     learned, asked = known.select(split.train), Queries.of(queries)
     for order in tie_orders(train):

@@ -83,12 +83,15 @@ def _offsets(solution: Solution, sizes: Sequence[int]) -> Floats:
 def _tasks(
     evidence: Evidence, inputs: Inputs, draw: np.random.Generator, seed: int
 ) -> Recognized | None:
-    """None where there is one task only, or too little to leave some rows out."""
+    """None where there is one task only, or one text, so that none can be left out.
+
+    Of fewer texts than folds, each is a fold of its own.
+    """
     numbers = task_numbers(evidence, seed=seed)
     numbers = np.unique(numbers, return_inverse=True)[1].reshape(-1)
     _, text_of = group_by_text(evidence.records.queries)
     fold_of = draw.permutation(int(text_of.max()) + 1)[text_of] % _FOLDS
-    if numbers.max() == 0 or len(np.unique(fold_of)) < _FOLDS:
+    if numbers.max() == 0 or fold_of.max() == 0:
         return None
     return recognized(inputs.together, numbers, fold_of)
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knnrouter import Router
 from knnrouter.errors import EstimatorError
 from knnrouter.estimators import Blend, Evidence
 from knnrouter.estimators.blend.inputs import Scale
@@ -239,6 +240,19 @@ class TestBlend:
         found = asked(Blend().fit(evidence), evidence)
         assert np.isfinite(found.scores).all()
         assert np.isfinite(found.stderr).all()
+
+    def test_four_rows_of_two_tasks_tell_these_apart(self):
+        """Fewer texts than folds: the first thing that a user tries."""
+        rows = [
+            {"query": "Reverse a linked list in C.", "task": "code", "coder": 1, "poet": 0},
+            {"query": "Sort an array in C.", "task": "code", "coder": 1, "poet": 0},
+            {"query": "Write a sonnet on the sea.", "task": "verse", "coder": 0, "poet": 1},
+            {"query": "Write a haiku on the moon.", "task": "verse", "coder": 0, "poet": 1},
+        ]
+        router = Router.fit(RecordSet.from_rows(rows), estimator=Blend())
+        asked = ["A poem on rain", "Explain the moon", "Merge two lists", "Sort a list in C."]
+        found = [decision.model for decision in router.route_many(asked)]
+        assert found == ["poet", "poet", "coder", "coder"]
 
     def test_texts_that_are_all_alike(self):
         evidence = make(np.random.default_rng(4), queries=["the same"] * 120)

@@ -15,7 +15,9 @@ from bench import Embedded, Floats, static_embedder
 from numpy.typing import NDArray
 
 from knnrouter import RecordSet, Router, evaluation
+from knnrouter.estimators.base import asked
 from knnrouter.policies import BestScore, Policy, ScoreMinusCost
+from knnrouter.text import read_query
 
 Columns = NDArray[np.int64]
 """The column of the model that was chosen for each query; shape (n,)."""
@@ -98,7 +100,7 @@ def controls() -> dict[str, Recipe]:
     """This router where there is nothing to learn: it must come to the best single model."""
     return {
         "control: knnrouter, labels shuffled": shuffled_labels(knnrouter()),
-        "control: knnrouter, vectors shuffled": shuffled_vectors(knnrouter()),
+        "control: knnrouter, queries shuffled": shuffled_queries(knnrouter()),
     }
 
 
@@ -119,8 +121,9 @@ def knnrouter(policy: Policy | None = None) -> Recipe:
             return np.array([column[decision.model] for decision in found])
 
         def gain(queries: Queries, weak: int, strong: int) -> Floats:
-            near = router.evidence.index.search(queries.vectors, router.estimator.neighbors)
-            scores = router.estimator.estimate(queries.vectors, near).scores
+            fitted, texts = router.estimator, [read_query(text).text for text in queries.texts]
+            near = router.evidence.index.search(queries.vectors, fitted.neighbors)
+            scores = asked(fitted, texts, queries.vectors, near).scores
             return np.asarray(scores[:, strong] - scores[:, weak])
 
         def sweep(queries: Queries) -> list[Columns]:
@@ -144,12 +147,15 @@ def shuffled_labels(recipe: Recipe) -> Recipe:
     return fit
 
 
-def shuffled_vectors(recipe: Recipe) -> Recipe:
-    """The recipe, taught that other queries lie where these do: vectors change rows."""
+def shuffled_queries(recipe: Recipe) -> Recipe:
+    """The recipe, taught that other queries stand here: texts and vectors change rows."""
 
     def fit(known: Embedded, seed: int) -> Fitted:
-        rows = np.random.default_rng(seed).permutation(len(known.records))
-        return recipe(Embedded(records=known.records, vectors=known.vectors[rows]), seed)
+        records = known.records
+        rows = np.random.default_rng(seed).permutation(len(records))
+        dealt = {"queries": tuple(records.queries[row] for row in rows.tolist())}
+        mixed = RecordSet(**(records.as_dict() | dealt))
+        return recipe(Embedded(records=mixed, vectors=known.vectors[rows]), seed)
 
     return fit
 

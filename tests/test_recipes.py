@@ -194,10 +194,13 @@ def test_controls_deal_out_what_is_learned_anew(recipes, known):
 
     taught = known([(angle, (angle / 90, 0, 0)) for angle in range(90)], [[1.0, 2.0, 3.0]] * 90)
     recipes.shuffled_labels(look)(taught, 0)
-    recipes.shuffled_vectors(look)(taught, 0)
-    labels, vectors = seen
+    recipes.shuffled_queries(look)(taught, 0)
+    labels, queries = seen
     np.testing.assert_array_equal(labels.vectors, taught.vectors)
-    np.testing.assert_array_equal(vectors.records.scores, taught.records.scores)
-    for mixed, given in ((labels.scores, taught.scores), (vectors.vectors, taught.vectors)):
+    assert labels.records.queries == taught.records.queries
+    np.testing.assert_array_equal(queries.records.scores, taught.records.scores)
+    vector_of = dict(zip(taught.records.queries, taught.vectors.tolist(), strict=True))
+    assert [vector_of[text] for text in queries.records.queries] == queries.vectors.tolist()
+    for mixed, given in ((labels.scores, taught.scores), (queries.vectors, taught.vectors)):
         assert (mixed[:, 0] != given[:, 0]).mean() > 0.9
         assert sorted(mixed[:, 0]) == sorted(given[:, 0])

@@ -1,10 +1,10 @@
 """Where there is nothing to learn, a router must come to the best single model.
 
 Two controls. Shuffled labels: what was measured on a query is taught with another one's text.
-Shuffled vectors: the queries lie where others should. Both leave every model's mean as it is, so
-that all a router can know is which model is best on average. It must not be ahead of that one,
-which would mean that something leaks from what is tested to what is taught; and not fall behind,
-which would mean that it takes noise for knowledge.
+Shuffled queries: other queries stand where these should, text and vector. Both leave every model's
+mean as it is, so that all a router can know is which model is best on average. It must not be ahead
+of that one, which would mean that something leaks from what is tested to what is taught; and not
+fall behind, which would mean that it takes noise for knowledge.
 """
 
 import os
@@ -39,12 +39,13 @@ def shuffled_labels(records, rng):
     return RecordSet(**(records.as_dict() | {"scores": records.scores[rows]}))
 
 
-def shuffled_vectors(records, rng):
+def shuffled_queries(records, rng):
     rows = rng.permutation(len(records))
-    return RecordSet(**(records.as_dict() | {"vectors": records.vectors[rows]}))
+    queries = tuple(records.queries[row] for row in rows.tolist())
+    return RecordSet(**(records.as_dict() | {"queries": queries, "vectors": records.vectors[rows]}))
 
 
-CONTROLS = [shuffled_labels, shuffled_vectors]
+CONTROLS = [shuffled_labels, shuffled_queries]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ DATA ?= $(or $(KNNROUTER_DATA),../shared/data)
 Q ?=
 
 PIP_INSTALL = install --quiet --disable-pip-version-check --constraint constraints.txt
-BENCHMARKS = routellm_mmlu ulab routerdc estimators_compared avengers_pro shnitzer bakeoff coverage guard robustness srivatsa similarity_weighted speed langchain_overhead onboarding
+BENCHMARKS = routellm_mmlu ulab routerdc estimators_compared avengers_pro shnitzer bakeoff coverage guard robustness srivatsa routellm_routers similarity_weighted speed langchain_overhead onboarding
 
 .PHONY: demo test test-lowest check bench docs dev clean
 

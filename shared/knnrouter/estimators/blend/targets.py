@@ -3,6 +3,8 @@
 The score of model j on row i is taken as level_i + lead_ij. Only leads change a choice; the level
 makes them an expected score. Of rows that measured some models only, the level is the mean of their
 scores, each less what its model is ahead by on average (two-way analysis of variance, by turns).
+A model that no row measured beside another has nothing to be compared with within rows: its leads
+are taken from the mean level, and its rows tell nothing of levels.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class Targets:
     """The targets of `n` rows and `m` models."""
 
     levels: Floats
-    """Shape (n,); NaN for a row that measured nothing."""
+    """Shape (n,); NaN for a row that measured nothing, or nothing that can be compared."""
 
     leads: Floats
     """Shape (n, m); NaN where not measured, or where nothing is there to compare with."""
@@ -44,8 +46,8 @@ class Targets:
     def of(cls, records: RecordSet) -> Targets:
         """The targets of records.
 
-        Where no row measures two models, there is nothing to compare within rows: the level is one
-        for all, and leads are taken from it.
+        Where most scores stand alone in their row, as in a log of what was asked, there is too
+        little to compare within rows: the level is one for all, and leads are taken from it.
 
         Example:
             >>> records = RecordSet.from_rows([{"query": "a", "x": 1, "y": 0},
@@ -57,14 +59,17 @@ class Targets:
         scores = exact_scores(records)
         measured = ~np.isnan(scores)
         counts = measured.sum(axis=1)
-        if not (counts > 1).any():
+        if counts[counts > 1].sum() <= (counts == 1).sum():
             grand = np.average(scores[measured], weights=_spread(records)[measured])
             levels = np.where(counts > 0, grand, np.nan)
             return cls(levels=levels, leads=scores - grand, grand=float(grand))
-        levels = _levels(scores, measured, records.weights)
+        compared = measured[counts > 1].any(axis=0)
+        levels = _levels(scores, measured & compared, records.weights)
+        told = ~np.isnan(levels)
+        grand = float(np.average(levels[told], weights=records.weights[told]))
         leads = np.where((counts > 1)[:, None], scores - levels[:, None], np.nan)
-        grand = np.average(levels[counts > 0], weights=records.weights[counts > 0])
-        return cls(levels=levels, leads=leads, grand=float(grand))
+        leads[:, ~compared] = scores[:, ~compared] - grand
+        return cls(levels=levels, leads=leads, grand=grand)
 
 
 def _levels(scores: Floats, measured: NDArray[np.bool_], weights: Floats) -> Floats:

@@ -82,6 +82,22 @@ class TestTargets:
         assert found.leads[1].tolist() == [-0.5, 0.5]
         assert np.isnan(found.levels[2])
 
+    def test_a_model_that_no_row_measured_beside_another(self):
+        """Its leads are from the mean level of the rows that compare: 0.5 and 0.3, 0.4."""
+        scores = [[0.6, 0.4, NAN], [0.4, 0.2, NAN], [NAN, NAN, 0.9], [NAN, NAN, 0.7]]
+        found = Targets.of(RecordSet(ids="abcd", models="xyz", scores=scores))
+        np.testing.assert_allclose(found.levels, [0.5, 0.3, NAN, NAN], atol=1e-7)
+        np.testing.assert_allclose(found.leads[:, 2], [NAN, NAN, 0.5, 0.3], atol=1e-7)
+        np.testing.assert_allclose(found.leads[:2, :2], [[0.1, -0.1]] * 2, atol=1e-7)
+
+    def test_a_log_in_which_few_rows_compare_is_read_all_the_same(self):
+        """Three scores stand alone, two in one row: leads are from the one level, 0.6."""
+        scores = [[1, NAN], [NAN, 0], [NAN, 1], [1, 0]]
+        found = Targets.of(RecordSet(ids="abcd", models="xy", scores=scores))
+        np.testing.assert_allclose(found.levels, [0.6] * 4, atol=1e-7)
+        wanted = [[0.4, NAN], [NAN, -0.6], [NAN, 0.4], [0.4, -0.6]]
+        np.testing.assert_allclose(found.leads, wanted, atol=1e-7)
+
     def test_where_no_row_compares(self):
         records = RecordSet(ids="ab", models="xy", scores=[[1, NAN], [NAN, 0]], weights=[3, 1])
         found = Targets.of(records)
@@ -218,6 +234,14 @@ class TestBlend:
         found = asked(Blend().fit(few), few, slice(None))
         assert not np.isnan(found.scores).any()
         assert (found.stderr[:, 2] > found.stderr[:, 0]).mean() > 0.9
+
+    def test_a_model_measured_on_rows_of_its_own_has_a_score(self):
+        rows = [{"query": f"Sort array {n}.", "a": 0.5, "b": 0.4} for n in range(20)]
+        rows += [{"query": f"Boil egg {n}.", "c": 0.9} for n in range(20)]
+        router = Router.fit(RecordSet.from_rows(rows), estimator=Blend())
+        found = router.estimate(["Boil egg 7."]).scores[0]
+        assert np.isfinite(found).all()
+        assert found.argmax() == 2
 
     def test_a_query_without_a_known_word_gets_the_means(self):
         evidence = make(np.random.default_rng(4), n=300)

@@ -25,6 +25,7 @@ __all__ = [
     "fitted",
     "restored",
     "saved",
+    "stated_estimator",
 ]
 
 
@@ -60,10 +61,8 @@ def estimator_of(
     given: str | Mapping[str, Any] | Estimator | None, pool: ModelPool | None
 ) -> Estimator:
     """The estimator that was given, else the pool's, else the default."""
-    if given is None and pool is not None:
-        given = pool.router.estimator
     if given is None:
-        return estimators.default()
+        return stated_estimator(pool) or estimators.default()
     if isinstance(given, str | Mapping):
         return estimators.parse(given)
     if isinstance(given, type) or not isinstance(given, Estimator):
@@ -88,6 +87,21 @@ def fitted(
     return found
 
 
+def stated_estimator(pool: ModelPool | None) -> Estimator | None:
+    """The estimator that a pool states; None where it states none.
+
+    Raises:
+        EstimatorError: It is unknown or wrongly set.
+    """
+    stated = None if pool is None else pool.router.estimator
+    if stated is None:
+        return None
+    try:
+        return estimators.parse(stated)
+    except EstimatorError as error:
+        raise EstimatorError(f"router.estimator: {error}") from error
+
+
 def check_estimator(
     saved: Mapping[str, Setting], pool: ModelPool | None, folder: str | Path
 ) -> None:
@@ -97,10 +111,12 @@ def check_estimator(
         PoolError: A setting that the pool states is another one.
         EstimatorError: The pool's estimator is unknown or wrongly set.
     """
-    stated = None if pool is None else pool.router.estimator
+    stated = stated_estimator(pool)
     if stated is None:
         return
-    wanted = estimators.settings_of(estimators.parse(stated))
+    wanted = estimators.settings_of(stated)
+    if wanted["kind"] != saved.get("kind"):
+        wanted = {"kind": wanted["kind"]}  # the settings of another kind have no counterpart
     other = {
         name: (value, saved.get(name))
         for name, value in wanted.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from knnrouter import ModelPool, RecordSet, store
 from knnrouter.decision import as_json
 from knnrouter.errors import KnnRouterError, PoolWarning, StoreError
 from knnrouter.lineup import Lineup
+from knnrouter.making import check_estimator, stated_estimator
 from knnrouter.pool.reading import validate_pool
 
 __all__ = ["PoolCheck", "check_pool"]
@@ -54,17 +56,20 @@ def check_pool(path: Path, router: Path | None) -> PoolCheck:
         return PoolCheck(pool=str(path), errors=found.errors)
     pool = found.pool
     check = PoolCheck(pool=str(path), models=pool.names, warnings=found.warnings)
+    check = _with_errors(check, lambda: stated_estimator(pool))
     folder = router or pool.index_path
     if folder is None:
         return _with_policy(check, pool, _any_records(pool))
     try:
-        records = store.load(folder, verify="fast").records
+        saved = store.load(folder, verify="fast")
     except StoreError as error:
         if router is not None:
             raise
         check = replace(check, warnings=(*check.warnings, f"{path}: router.index: {error}"))
         return _with_policy(check, pool, _any_records(pool))
-    return _compared(replace(check, router=str(folder)), pool, records)
+    if not check.errors:
+        check = _with_errors(check, lambda: check_estimator(saved.settings, pool, folder))
+    return _compared(replace(check, router=str(folder)), pool, saved.records)
 
 
 def _compared(check: PoolCheck, pool: ModelPool, records: RecordSet) -> PoolCheck:
@@ -88,11 +93,17 @@ def _with_policy(check: PoolCheck, pool: ModelPool, records: RecordSet) -> PoolC
     """Whether a router of these records takes the pool, with its policy and its columns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PoolWarning)  # they are told in words of our own
-        try:
-            Lineup.of(records, pool)
-        except KnnRouterError as error:
-            problems = getattr(error, "problems", (str(error),))
-            return replace(check, errors=tuple(f"{check.pool}: {text}" for text in problems))
+        return _with_errors(check, lambda: Lineup.of(records, pool))
+
+
+def _with_errors(check: PoolCheck, trial: Callable[[], object]) -> PoolCheck:
+    """The check with what a trial finds wrong."""
+    try:
+        trial()
+    except KnnRouterError as error:
+        problems = getattr(error, "problems", (str(error),))
+        found = tuple(f"{check.pool}: {text}" for text in problems)
+        return replace(check, errors=(*check.errors, *found))
     return check
 
 

@@ -81,6 +81,34 @@ def test_two_columns_for_one_model(knn, work):
     assert "matches 2 columns of the records" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("stated", "wanted"),
+    [
+        ("{kind: nope}", "pool.yaml: router.estimator: unknown estimator 'nope'; known: knn, "),
+        ("knn:k=0", "pool.yaml: router.estimator: k is 0; give a whole number of at least 1"),
+        (
+            "separate",
+            "pool.yaml: the pool's router.estimator is not what router was built with: kind is "
+            "'knn', not 'separate'; build it again",
+        ),
+    ],
+)
+def test_an_estimator_that_no_router_takes(knn, work, stated, wanted):
+    pool = (work / "pool.yaml").read_text()
+    (work / "pool.yaml").write_text(pool.replace("router:", f"router:\n  estimator: {stated}", 1))
+    ran = knn("validate", "pool.yaml", code=2)
+    assert ran.err.startswith(f"error: {wanted}")
+    assert len(ran.err.splitlines()) == 1
+    assert "router.estimator" in knn("route", "2 + 2?", "--pool", "pool.yaml", code=2).err
+
+
+def test_an_estimator_before_its_router_is_built(knn, work):
+    pool = (work / "pool.yaml").read_text()
+    (work / "pool.yaml").write_text(pool.replace("router:", "router:\n  estimator: nope", 1))
+    (work / "router").rename(work / "elsewhere")
+    assert "unknown estimator 'nope'" in knn("validate", "pool.yaml", code=2).err
+
+
 def test_a_least_similarity_needs_a_default(knn, work):
     (work / "pool.yaml").write_text(
         "router: {min_similarity: 0.3}\nmodels: [{name: coder}, {name: poet}]\n"

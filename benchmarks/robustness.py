@@ -8,6 +8,8 @@ anything was done about flips, and that nothing was fitted to. Shares are of dec
 
 ulab LLMRouter and RouterDC route by best score. On MMLU, where GPT-4 is nearly always better, the
 policy is a threshold at which half of the queries go to GPT-4: what is near it flips most easily.
+
+The router has the default estimator, the vote, unless a table or row names another one.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 
 from knnrouter import RecordSet, Router, policies, read_records
 from knnrouter.embedders import Embedder, FunctionEmbedder, StaticEmbedder, static
-from knnrouter.estimators import KNN, Estimator
+from knnrouter.estimators import KNN, Blend, Estimator
 from knnrouter.evaluation import (
     PERTURBATIONS,
     Perturbation,
@@ -90,7 +92,13 @@ def main() -> None:
     routed = [Asked.of(each, StaticEmbedder()) for each in sets]
     found = [each.stability(own, asked.draws) for each in routed]
     others = [each.stability(other, asked.draws) for each in routed]
-    table(["changed", *(each.name for each in sets)], list(by_kind(found, others)))
+    columns = ["changed", *(each.name for each in sets)]
+    table(columns, list(by_kind(found, others)))
+    header("The same with the estimator blend", asked)
+    blends = [Asked.of(each, StaticEmbedder(), Blend()) for each in sets]
+    blended = [each.stability(own, asked.draws) for each in blends]
+    others = [each.stability(other, asked.draws) for each in blends]
+    table(columns, list(by_kind(blended, others)))
     header("ulab LLMRouter: decisions that flip, by the lead of the chosen model", asked)
     table(
         ["lead", "share of decisions", "of them flip", "of all flips"],
@@ -246,6 +254,8 @@ def variants(sets: Sequence[Data], changes: Sequence[Perturbation]) -> Iterator[
         ("the same, mean of whole, head and tail", parted(full), None, None),
         ("words that say little at an eighth: the default", default, None, None),
         ("the same, vote of 128 by similarity", default, smooth, None),
+        ("the same, blend", default, Blend(), None),
+        ("the same, blend that reads no texts", default, Blend(texts=False), None),
     ]
     for name, embedder, estimator, policy in cases:
         row: list[object] = [name]

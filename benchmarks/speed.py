@@ -5,7 +5,8 @@
 Both sides of a ratio take turns, on the same queries, in one thread; a ratio is the median over the
 turns. Times are of the processor, so that what else the machine does matters little. The floor of a
 decision is the shipped model2vec object's own `encode` and a bare FAISS search with the same k:
-that cannot be saved.
+that cannot be saved. The blend, the other estimator without torch that leads somewhere, is timed
+against the vote, both having learned from the queries that are not asked.
 
 Other routers' recipes get the vectors ready-made, and so does this one, through an embedder that
 looks them up. RouterBench's runs with this router's k and with its own; its frame holds the scores
@@ -58,7 +59,11 @@ def main() -> None:
     tested = np.random.default_rng(0).permutation(len(known.records))[:count]
     header(f"Speed, {len(tested):,} queries, medians of {turns} turns", asked, intervals=False)
     with threadpool_limits(1):
-        rows = [*against_floor(known, tested, turns), *against_recipes(known, tested, turns)]
+        rows = [
+            *against_floor(known, tested, turns),
+            *of_estimators(known, tested, turns),
+            *against_recipes(known, tested, turns),
+        ]
     table(["what", "ours", "theirs", "ours / theirs", "aim"], rows)
     cold_start(turns)
 
@@ -76,17 +81,11 @@ def against_floor(
     def floor(some: list[str]) -> None:
         index.search(np.ascontiguousarray(model.encode(some), dtype=np.float32), k)
 
-    def each(do: Callable[[str], object]) -> Callable[[], None]:
-        def run() -> None:
-            for text in texts:
-                do(text)
-
-        return run
-
+    one_by_one = each(router.route, texts), each(lambda text: floor([text]), texts)
     return [
         row(
             "route on the starter / model2vec and FAISS, a query",
-            *turn_about(each(router.route), each(lambda text: floor([text])), turns, len(texts)),
+            *turn_about(*one_by_one, turns, len(texts)),
             "≤ 1.5",
         ),
         row(
@@ -94,6 +93,35 @@ def against_floor(
             *turn_about(lambda: router.route_many(texts), lambda: floor(texts), turns, len(texts)),
             "≤ 1.2",
         ),
+    ]
+
+
+def each(do: Callable[[str], object], texts: Sequence[str]) -> Callable[[], None]:
+    """Does it with one text after the other."""
+
+    def run() -> None:
+        for text in texts:
+            do(text)
+
+    return run
+
+
+def of_estimators(
+    known: Embedded, tested: NDArray[np.int64], turns: int
+) -> list[tuple[object, ...]]:
+    """The blend against the vote, both with embedding, search, policy and reasons."""
+    rest = np.setdiff1d(np.arange(len(known.records)), tested)
+    texts = [known.records.queries[row] or "" for row in tested]
+    blend, vote = (
+        Router.fit(known.select(rest).with_vectors, embedder=StaticEmbedder(), estimator=kind)
+        for kind in ("blend", "knn")
+    )
+    singly = each(blend.route, texts), each(vote.route, texts)
+    at_once = partial(blend.route_many, texts), partial(vote.route_many, texts)
+    named = f"route_many with the blend / with the vote, {len(texts):,} at once"
+    return [
+        row("route with the blend / with the vote", *turn_about(*singly, turns, len(texts)), "–"),
+        row(named, *turn_about(*at_once, turns, len(texts)), "–"),
     ]
 
 

@@ -237,21 +237,22 @@ def test_onboarding(run):
 
 def test_robustness(run):
     printed = run("robustness", "--quick")
-    kinds, leads, variants = tables(printed)
+    kinds, blended, leads, variants = tables(printed)
     for cells in (kinds["case"], kinds["whitespace"]):
         assert [figure(cell) for cell in cells.values()] == [1.0, 1.0, 1.0]
-    own = [name for name in list(kinds)[:6] if "phrases" not in name]
-    for data, mean in kinds["**mean over kinds**"].items():
-        shares = [figure(kinds[name][data]) for name in own]
-        assert figure(mean) == pytest.approx(np.mean(shares), abs=1e-4)
+    assert list(blended) == list(kinds)
+    for table in (kinds, blended):
+        for data, mean in table["**mean over kinds**"].items():
+            shares = [figure(table[name][data]) for name in list(table)[:6]]
+            assert figure(mean) == pytest.approx(np.mean(shares), abs=1e-4)
     for column in ("share of decisions", "of all flips"):
         total = sum(float(cells[column].split(" %")[0]) for cells in leads.values())
         assert total == pytest.approx(100.0, abs=0.4) or total == 0.0
-    assert len(variants) == 5  # "the same, vote of 128 by similarity" stands there twice
+    assert len(variants) == 7  # "the same, vote of 128 by similarity" stands there twice
     stay = {name: cells["ulab: stay"] for name, cells in variants.items()}
-    assert stay["words that say little at an eighth: the default"] == percent(
-        kinds["**mean over kinds**"]["ulab"]
-    )
+    default = "words that say little at an eighth: the default"
+    for name, table in ((default, kinds), ("the same, blend", blended)):
+        assert stay[name] == percent(table["**mean over kinds**"]["ulab"])
 
 
 def percent(cell):
@@ -546,8 +547,9 @@ def test_speed(run):
     pytest.importorskip("sklearn", reason="other routers' recipes need scikit-learn")
     printed = run("speed", "--quick")
     (table,) = tables(printed)
-    assert len(table) == 6
+    assert len(table) == 8
     assert all(figure(cells["ours / theirs"]) > 0 for cells in table.values())
+    assert figure(table["route with the blend / with the vote"]["ours / theirs"]) > 1
     assert printed.endswith("it loads: none.\n")
 
 

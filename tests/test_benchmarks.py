@@ -182,7 +182,7 @@ def test_routellm_routers(run):
             ahead, behind = cells["ahead of prompt length"], cells["ours is ahead by"]
             lead = apgr[name] - apgr["prompt length"]
             assert lead == pytest.approx(figure(ahead) if ahead else 0.0, abs=2e-4)
-            lead = apgr[OURS] - apgr[name]
+            lead = apgr["blend"] - apgr[name]
             assert lead == pytest.approx(figure(behind) if behind else 0.0, abs=2e-4)
             assert 0 <= figure(cells["CPT 50 %"]) <= figure(cells["CPT 80 %"]) <= 1
             for cell in (cells["APGR"], cells["CPT 50 %"], cells["CPT 80 %"]):

@@ -365,7 +365,7 @@ class TestSettings:
         evidence = topics(twin)
         found = Separate(c="0.01,0.1,10,1").fit(evidence)
         assert found.settings == {
-            "kind": "separate", "c": "0.01,0.10000000000000001,10,1", "balance": False,
+            "kind": "separate", "c": "0.01,0.1,10,1", "balance": False,
             "max_iter": 1000,
         }  # fmt: skip
         for column, c in enumerate((0.01, 0.1, 10.0)):
@@ -381,6 +381,22 @@ class TestSettings:
         fitted = Separate(c="0.1,1,1,1").fit(topics(twin))
         with pytest.raises(EstimatorError, match="4 numbers for 2 models"):
             fitted.updated(with_scores(twin, [np.ones(60), np.zeros(60)]))
+
+    def test_what_is_stated_is_what_the_settings_say(self, twin):
+        """A pool's setting is compared with them when the router is loaded."""
+        for c in ("1,1,1,1", "0.30, 1,10,1", 3):
+            assert Separate(c=c).fit(topics(twin)).settings["c"] == c
+
+    def test_a_model_that_joins_gets_a_strength_of_its_own(self, twin):
+        every = topics(twin).records.scores.T
+        evidence = with_scores(twin, [*every, every[0]], n=90)
+        found = Separate(c="0.01,0.1,10,1").fit(topics(twin)).updated(evidence)
+        chosen = str(Separate().fit(evidence).settings["c"]).split(",")[-1]
+        assert found.settings["c"] == f"0.01,0.1,10,1,{chosen}"
+        anew = parse(spec(found.estimator)).fit(evidence)
+        assert np.array_equal(anew.coefficients, found.coefficients)
+        one = Separate(c=0.3).fit(topics(twin)).updated(evidence)
+        assert one.settings["c"] == 0.3
 
     def test_arrays_that_do_not_fit(self, twin):
         evidence = topics(twin)

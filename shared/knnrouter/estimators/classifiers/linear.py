@@ -150,15 +150,24 @@ or "auto"; balance is 2; give true or false
         many = len(data.labels)
         if self.c == "auto":
             strengths = [first_not_bettered(trial.loss) for trial in data.held_out(seed)]
-        else:
-            given = _strengths(self.c)
-            strengths = given * many if len(given) == 1 else given
+            return data.fitted(replace(self, c=_written(strengths)), strengths)
+        given = _strengths(self.c)
+        strengths = given * many if len(given) == 1 else given
         if len(strengths) != many:
             raise EstimatorError(
                 f"c is {self.c!r}, {len(strengths)} numbers for {many} models; give one a model, a "
                 'number for all, or "auto", and fit the router anew'
             )
-        return data.fitted(replace(self, c=_written(strengths)), strengths)
+        return data.fitted(self, strengths)
+
+    def joined(self, evidence: Evidence, known: int) -> Separate:
+        """With a `c` for each model of the evidence after the first `known`, chosen with seed 0."""
+        given = _strengths(self.c)
+        if len(given) == 1 or len(given) != known or known >= len(evidence.records.models):
+            return self
+        data = _Data.of(evidence, balance=self.balance, max_iter=self.max_iter)
+        chosen = [first_not_bettered(trial.loss) for trial in data.held_out(0)[known:]]
+        return replace(self, c=_written(given + chosen))
 
     def restore(
         self, evidence: Evidence, arrays: Mapping[str, NDArray[np.generic]]
@@ -291,10 +300,12 @@ class FittedClassifier:
     def updated(self, evidence: Evidence) -> FittedClassifier:
         """Lines of the same strength through other evidence; needs scikit-learn.
 
-        Raises:
-            EstimatorError: The evidence has other models, which have no `c` of their own yet.
+        A model that joins gets a `c` of its own, where each model has one.
         """
-        return self.estimator.fit(evidence)
+        estimator = self.estimator
+        if isinstance(estimator, Separate):
+            estimator = estimator.joined(evidence, known=len(self.intercepts))
+        return estimator.fit(evidence)
 
     def estimate(self, vectors: NDArray[np.float32], neighbors: Neighbors) -> Estimates:
         """The chance of each model to be right; costs and the rest from the neighbors."""
@@ -326,7 +337,7 @@ def _strengths(c: float | str) -> list[float]:
 def _written(strengths: list[float]) -> float | str:
     """The setting that holds these numbers."""
     alike = len(set(strengths)) == 1
-    return strengths[0] if alike else ",".join(f"{each:.17g}" for each in strengths)
+    return strengths[0] if alike else ",".join(repr(each).removesuffix(".0") for each in strengths)
 
 
 def _wrong_max_iter(steps: object) -> str | None:

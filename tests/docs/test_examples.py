@@ -57,8 +57,11 @@ WITHOUT_EXAMPLES = {
     "CONTRIBUTING.md",
     "docs/explanation/architecture.md",
     "docs/explanation/bake-off.md",
+    "docs/explanation/estimators-compared.md",
     "docs/explanation/quality.md",
+    "docs/explanation/routellm.md",
     "docs/explanation/shnitzer.md",
+    "docs/explanation/srivatsa.md",
     "docs/index.md",
 }
 """Pages that are there to be read only; every other page has something to run."""

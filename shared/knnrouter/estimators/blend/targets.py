@@ -60,9 +60,9 @@ class Targets:
         measured = ~np.isnan(scores)
         counts = measured.sum(axis=1)
         if counts[counts > 1].sum() <= (counts == 1).sum():
-            grand = np.average(scores[measured], weights=_spread(records)[measured])
+            grand = float(np.average(scores[measured], weights=_spread(records)[measured]))
             levels = np.where(counts > 0, grand, np.nan)
-            return cls(levels=levels, leads=scores - grand, grand=float(grand))
+            return cls(levels=levels, leads=scores - grand, grand=grand)
         compared = measured[counts > 1].any(axis=0)
         levels = _levels(scores, measured & compared, records.weights)
         told = ~np.isnan(levels)

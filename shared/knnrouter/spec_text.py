@@ -45,16 +45,22 @@ class Family:
         """The kind and the settings, as text, of `kind:setting=value,setting=value`.
 
         Raises:
-            Exception: By `refusal`: a part is no setting, or a setting is given twice.
+            Exception: By `refusal`: a part is no setting, a setting is given twice, or
+                parentheses do not match.
         """
         kind, _, rest = text.strip().partition(":")
         settings: dict[str, str] = {}
+        if not _balanced(rest):
+            raise self.refusal(
+                f"{self.what} {text!r}: parentheses do not match; close each that is open, around "
+                "a value or a list: kind:setting=(value,value)"
+            )
         for part in _parts(rest):
             name, equals, value = part.partition("=")
             if not equals:
                 raise self.refusal(
                     f"{self.what} {text!r}: {part!r} is no setting; write "
-                    "kind:setting=value,setting=value"
+                    "kind:setting=value,setting=value, and a list as setting=(value,value)"
                 )
             name, value = name.strip(), value.strip()
             if name in settings:
@@ -149,6 +155,16 @@ def _parts(text: str) -> list[str]:
         else:
             parts[-1] += char
     return [part for part in parts if part.strip()]
+
+
+def _balanced(text: str) -> bool:
+    """Whether each parenthesis has its partner."""
+    depth = 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _guess(name: str, known: Iterable[str]) -> str:

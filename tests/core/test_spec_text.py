@@ -36,6 +36,10 @@ def test_split(text, wanted):
     [
         ("box:width", r"shape 'box:width': 'width' is no setting; write kind:setting=value"),
         ("box:width=1,width=2", r"shape .*: setting 'width' is given twice; give it once"),
+        ("box:label=(a,width=1", r"shape .*: parentheses do not match; close each that is open"),
+        ("box:label=a)", r"shape 'box:label=a\)': parentheses do not match"),
+        ("box:label=)(", r"shape .*: parentheses do not match"),
+        ("box:label=1,2", r"'2' is no setting; .* and a list as setting=\(value,value\)"),
     ],
 )
 def test_what_cannot_be_split(text, message):

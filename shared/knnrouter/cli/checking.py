@@ -125,7 +125,7 @@ def _show_facts(facts: dict[str, Any]) -> None:
     output.show(f"{facts['rows']:,} rows, {facts['tasks']:,} tasks, {text} the text of the queries")
     output.show(f"models: {', '.join(map(output.one_line, facts['models']))}")
     output.show(f"embedder: {facts['embedder']}, dimension {facts['dim']}")
-    output.show(f"vote: {output.settings(facts['estimator'])}")
+    output.show(f"estimator: {output.settings(facts['estimator'])}")
     output.show(
         f"written by knnrouter {facts['knnrouter_version']}, format {facts['format_version']}"
     )

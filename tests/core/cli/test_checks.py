@@ -127,6 +127,7 @@ def test_inspect_a_sound_router(knn, work):
     assert lines[0] == "router: sound"
     assert lines[1] == "6 rows, 2 tasks, with the text of the queries"
     assert lines[2] == "models: coder, poet"
+    assert lines[4].startswith("estimator: kind knn, k ")
     assert sum(line.endswith(" sound") for line in lines[1:]) == 7
     assert knn("inspect", "router", "--json").json == json.loads(
         json.dumps(store.inspect("router").to_dict())

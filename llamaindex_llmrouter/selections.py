@@ -21,7 +21,7 @@ class KNNSelectorResult(SelectorResult):
     scores: dict[str, float | None] = Field(default_factory=dict)
     """Expected quality in [0, 1] by model; None where nothing is known."""
     neighbors: list[dict[str, Any]] = Field(default_factory=list)
-    """The benchmark queries that voted, nearest first: id, task, similarity and scores, no text."""
+    """The benchmark queries near it, nearest first: id, task, similarity and scores, no text."""
     decision: dict[str, Any] | None = None
     """`Decision.summary()`; None where `default_index` stands in for a decision."""
 

@@ -110,7 +110,7 @@ class Decision:
 
     @cached_property
     def neighbors(self) -> tuple[Neighbor, ...]:
-        """The benchmark queries that voted, nearest first; none in a copy made of the fields."""
+        """The benchmark queries near it, nearest first; none in a copy made of the fields."""
         found: tuple[Neighbor, ...] = self.__dict__["_nearby"]()
         return found
 

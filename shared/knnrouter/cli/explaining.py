@@ -56,7 +56,7 @@ def _show_neighbors(decision: Decision, most: int) -> None:
     shown = decision.neighbors[:most]
     ranks = [str(rank) for rank in range(1, len(decision.ranking) + 1)]
     output.show(
-        f"The nearest {len(shown)} of {len(decision.neighbors)} benchmark queries that voted, and "
+        f"The nearest {len(shown)} of {len(decision.neighbors)} benchmark queries found, and "
         "what the models of the table scored on them, in percent:"
     )
     made = output.table("cosine", "task", "id", *ranks, right=("cosine", *ranks), dense=True)

@@ -267,7 +267,7 @@ class WorstQuery:
     reason: str
     """Why the model was chosen; "" where unknown."""
     neighbors: tuple[Neighbor, ...]
-    """The nearest of those that voted."""
+    """The nearest of its neighbors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

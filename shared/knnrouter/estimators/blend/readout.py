@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .inputs import Inputs, Scale
 from .landmarks import likeness
 from .recognition import Recognition
+from .stored import checked
 
 __all__ = ["Readout"]
 
@@ -113,18 +114,16 @@ class Readout:
 
     @classmethod
     def restored(
-        cls, arrays: Mapping[str, NDArray[np.generic]], vectors: NDArray[np.float32]
+        cls, arrays: Mapping[str, NDArray[np.generic]], vectors: NDArray[np.float32], models: int
     ) -> Readout:
-        """What `arrays` gave.
+        """What `arrays` gave, of evidence with these vectors, and so many models.
 
         Raises:
             KeyError: An array is missing.
             ValueError: Shapes do not fit one another, or the evidence.
         """
-        found = {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
-        marks = np.asarray(arrays["marks"], dtype=np.int64)
-        if not ((marks >= 0) & (marks < len(vectors))).all():
-            raise ValueError(f"`marks` names rows outside [0, {len(vectors)})")
+        found = checked(arrays, rows=len(vectors), dim=vectors.shape[1], models=models)
+        marks = found["marks"].astype(np.int64)
         scale = Scale.restored(found)
         noise, parts = found["targets"]
         return cls(

@@ -284,8 +284,25 @@ class TestBlend:
         assert np.isfinite(found.scores).all()
 
     def test_damaged_arrays(self):
-        evidence = make(np.random.default_rng(4))
+        evidence = make(np.random.default_rng(4), missing=0.2)
+        arrays = Blend(landmarks=8).fit(evidence).arrays
+        for name, array in arrays.items():
+            others = [array[:-1], array[:0], array[..., None]]
+            if array.dtype.kind == "f":
+                others.append(np.full_like(array, NAN))
+            for other in others:
+                self.refused(evidence, {**arrays, name: other})
+            self.refused(evidence, {other: arrays[other] for other in arrays if other != name})
+        self.refused(evidence, {**arrays, "marks": np.array([999] * 8)})
+
+    def refused(self, evidence, arrays):
+        with pytest.raises(EstimatorError, match=r"arrays of the blend.*fit the router anew"):
+            Blend(landmarks=8).restore(evidence, arrays)
+
+    def test_arrays_of_a_model_that_was_never_measured_are_not_damaged(self):
+        scores = np.random.default_rng(1).random((30, 3)).astype(np.float32)
+        scores[:, 1] = NAN
+        evidence = make(np.random.default_rng(4), n=30, scores=scores, tasks=2)
         fitted = Blend(landmarks=8).fit(evidence)
-        for wrong in ({"marks": np.array([999] * 8)}, {"targets": np.zeros(3)}):
-            with pytest.raises(EstimatorError, match=r"arrays of the blend.*fit the router anew"):
-                Blend(landmarks=8).restore(evidence, {**fitted.arrays, **wrong})
+        again = Blend(landmarks=8).restore(evidence, fitted.arrays)
+        np.testing.assert_array_equal(asked(again, evidence).scores, asked(fitted, evidence).scores)

@@ -12,6 +12,8 @@ import typer
 
 from knnrouter import ModelPool, RecordSet, Router, store
 from knnrouter.embedders import resolve
+from knnrouter.errors import KnnRouterError
+from knnrouter.making import check_estimator
 
 from . import output
 from .options import EstimatorOption, FileEmbedderOption, JsonOption, SeedOption, embedder_of
@@ -75,11 +77,20 @@ def build(
         told("save", 0, 1)
         router.save(out, keep_queries=not no_queries)
         told("save", 1, 1)
+    _tell_another_estimator(router, out, models)
     summary = _summary(router, out, seconds=time.monotonic() - start)
     if as_json:
         output.show_json(summary)
     else:
         _show(summary, next_step=_next_step(out, pool, models))
+
+
+def _tell_another_estimator(router: Router, out: Path, pool: ModelPool | None) -> None:
+    """Say so where an option overruled the pool, which then refuses the router."""
+    try:
+        check_estimator(router.estimator.settings, pool, out)
+    except KnnRouterError as error:
+        output.say(f"warning: {error}")
 
 
 def _summary(router: Router, out: Path, *, seconds: float) -> dict[str, Any]:

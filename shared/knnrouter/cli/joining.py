@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from knnrouter import Router, store
+from knnrouter import RecordSet, Router, store
 from knnrouter.errors import RecordsError
 from knnrouter.joining import check_is_new
 from knnrouter.onboarding import Proposal, Standing, propose, standing
@@ -68,6 +68,7 @@ def add_model(
     joined = Router.load(router, embedder=embedder_of(embedder))
     check_is_new(joined.records, name)
     if results is None:
+        _check_can_be_run(joined.records, router)
         proposal = propose(joined, budget or _BUDGET, seed=seed)
         _tell_proposal(proposal, name, router, out, as_json=as_json)
         return
@@ -82,6 +83,15 @@ def add_model(
     if out is None:
         where = shlex.quote(str(router))
         output.say(f"nothing is saved: with --out {where} it is, in place of the router there")
+
+
+def _check_can_be_run(records: RecordSet, router: Path) -> None:
+    """Check that rows are queries: an average over a cluster of them cannot be run."""
+    if not any(records.queries) and (records.weights > 1).any():
+        raise RecordsError(
+            f"the rows of {router} are averages over several queries, which no model can be run "
+            "on; propose from a router that was built without --condense"
+        )
 
 
 def _tell_proposal(

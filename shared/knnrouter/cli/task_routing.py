@@ -72,7 +72,7 @@ def route_task(
 
     No outcome is needed: how far the task is from those that the router knows, and how well these
     predict one another, say how sure the choice is. The first line is the model and why; then the
-    models, best first. The options of reading are those of --labelled.
+    models, best first. The options of reading are those of --labelled; --encoding is of both files.
     """
     queries = read_queries(file, encoding=reading.encoding)
     known = None if labelled is None else reading.records(labelled)

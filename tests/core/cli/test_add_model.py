@@ -68,6 +68,12 @@ class TestProposing:
         assert [row["query"] for row in lines(ran.out)] == [None, None]
         assert "keeps no text of its queries" in ran.err
 
+    def test_averages_cannot_be_run(self, knn, work):
+        knn("build", "results.csv", "--out", "averages", "--condense", 2)
+        ran = knn("add-model", "new", "--router", "averages", code=2)
+        assert "the rows of averages are averages over several queries" in ran.err
+        assert "built without --condense" in ran.err
+
     @pytest.mark.parametrize(
         ("args", "told"),
         [

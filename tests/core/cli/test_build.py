@@ -227,7 +227,9 @@ class TestEstimator:
         (work / "pool.yaml").write_text(
             "router: {index: new, estimator: 'knn:k=2'}\nmodels: [{name: coder}, {name: poet}]\n"
         )
-        knn("build", "results.csv", "--out", "new", "--k", 3)
+        assert "warning" not in knn("build", "results.csv", "--out", "new", "--k", 3).err
+        built = knn("build", "results.csv", "--out", "new", "--k", 3, "--pool", "pool.yaml")
+        assert "warning: the pool's router.estimator is not what new was built with" in built.err
         ran = knn("route", "Sort in C.", "--pool", "pool.yaml", code=2)
         assert "router.estimator is not what" in ran.err
         assert "k is 3, not 2; build it again with" in ran.err

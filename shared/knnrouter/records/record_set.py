@@ -6,8 +6,9 @@ A `RecordSet` has a row for each query and a column for each model. Letters used
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -359,6 +360,10 @@ class RecordSet:
             ('checked',)
         """
         return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __reduce__(self) -> tuple[Callable[[], RecordSet], tuple[()]]:
+        """Copies and other processes get it made anew, and so as frozen as this one."""
+        return partial(RecordSet, **self.as_dict() | {"prices": dict(self.prices)}), ()
 
 
 def _set(records: RecordSet, name: str, value: object) -> None:

@@ -1,3 +1,6 @@
+import copy
+import pickle  # what worker processes do to records
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,19 @@ def problems_of(make):
     with pytest.raises(RecordsError) as caught:
         make()
     return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))], ids=["deep", "pickle"]
+)
+def test_a_copy_is_as_frozen_as_the_original(copied):
+    made = records(prices={"m": Price(1.0, 2.0)}, notes=("checked",))
+    again = copied(made)
+    np.testing.assert_array_equal(again.scores, made.scores)
+    assert (again.prices, again.notes, again.ids) == (made.prices, made.notes, made.ids)
+    assert not again.scores.flags.writeable
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        again.prices["n"] = Price(1.0, 2.0)
 
 
 def test_defaults():

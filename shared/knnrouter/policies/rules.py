@@ -158,7 +158,8 @@ class Threshold:
         """Put one of the two first, the other second, the rest by score."""
         scores = dict(zip(candidates.models, candidates.scores, strict=True))
         pair = [name for name in (self.strong, self.weak) if name in scores]
-        known = [name for name in pair if not math.isnan(scores[name])]
+        strengths = dict(zip(candidates.models, candidates.strengths, strict=False))
+        known = [name for name in pair if not math.isnan(scores[name] + strengths.get(name, 0.0))]
         if not pair:
             raise PolicyError(
                 f"threshold: neither {self.strong!r} nor {self.weak!r} is eligible; "

@@ -313,6 +313,15 @@ class TestThreshold:
         assert policy(alone).ranking == ("b", "c")
         assert policy(alone).fallback
 
+    def test_a_strength_that_is_not_known_is_no_win_rate(self):
+        candidates = Candidates(
+            models=("a", "b"), scores=(0.2, 0.9), costs=(1.0, 1.0), strengths=(0.5, NAN)
+        )
+        choice = Threshold(strong="b", weak="a", threshold=0.5)(candidates)
+        assert choice.ranking == ("a", "b")
+        assert choice.reason == "only a of b and a can be judged"
+        assert choice.fallback
+
     def test_neither_can_be_judged(self):
         choice = Threshold(strong="b", weak="a", threshold=0.5)(three(scores=(NAN, NAN, 0.2)))
         assert choice.ranking[0] == "c"

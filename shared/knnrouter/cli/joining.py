@@ -142,7 +142,8 @@ def _tell_standing(found: Standing, name: str, out: Path | None, *, as_json: boo
     place = found.models.index(name)
     count = found.overall.measured[place]
     saved = "" if out is None else f", saved in {out}"
-    output.show(f"{output.one_line(name)}: {count:,.0f} measurements{saved}", style="bold")
+    plural = "" if count == 1 else "s"
+    output.show(f"{output.one_line(name)}: {count:,.0f} measurement{plural}{saved}", style="bold")
     _show_models(found)
     if found.tasks:
         output.show()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from knnrouter.errors import RecordsError
 from knnrouter.records import RecordSet
 
 from . import read_records
@@ -61,7 +62,9 @@ def read_results(
         (('new',), ('2 + 2?', None), [[1.0], [0.5]])
     """
     source = Source(Path(path), encoding)
-    if format != "auto" or source.kind == "folder" or not _is_bare(source.table, model):
+    if format == "auto" and source.kind != "folder":
+        _check_whose(str(path), set(source.table.columns) - set(ignore))
+    if format != "auto" or source.kind == "folder" or not _is_bare(source.table, model, ignore):
         return read_records(
             path,
             format,
@@ -96,9 +99,19 @@ def read_results(
     return RecordSet(**found.as_dict() | {"queries": queries, "notes": ()})
 
 
-def _is_bare(table: Table, model: str) -> bool:
+def _check_whose(path: str, columns: set[str]) -> None:
+    """Check that rows by id alone are those of one model."""
+    if {"id", "model", "score"} <= columns and "query" not in columns:
+        raise RecordsError(
+            f"{path}: there is a column `model` and none called `query`; rows with an `id` alone "
+            "are of one model: leave its name out (ignore=['model'], `--ignore model` on the "
+            "command line), or give each row its `query`"
+        )
+
+
+def _is_bare(table: Table, model: str, ignore: Sequence[str]) -> bool:
     """Whether a table holds one model's outcomes only, without saying whose, or by id only."""
-    columns = set(table.columns)
+    columns = set(table.columns) - set(ignore)
     if "model" in columns:
         return False
     return "score" in columns or ("query" not in columns and model in columns)

@@ -167,6 +167,14 @@ class TestResults:
         assert "2 problems:\n  'elsewhere': no row of the evidence has this id" in ran.err
         assert "'nowhere': no row" in ran.err
 
+    def test_whose_rows_by_id_are(self, knn, work):
+        (work / "two.csv").write_text("id,model,score\nresults-2,new,1\nresults-2,other,0\n")
+        ran = knn(*ADD, "--results", "two.csv", code=2)
+        assert "there is a column `model` and none called `query`; rows with an `id`" in ran.err
+        (work / "one.csv").write_text("id,model,score\nresults-2,new,1\n")
+        ran = knn(*ADD, "--results", "one.csv", "--ignore", "model")
+        assert ran.out.startswith("new: 1 measurement\n")
+
     def test_an_unknown_column_and_no_score_at_all(self, knn, work):
         (work / "bad.csv").write_text("id,score,comment\nresults-1,1,fine\n")
         assert "column 'comment' is none of query" in knn(*ADD, "--results", "bad.csv", code=2).err

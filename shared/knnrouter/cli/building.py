@@ -53,8 +53,8 @@ def build(
 ) -> None:
     """Learn from benchmark results, and save a router.
 
-    What is left open is chosen on FILE itself. An interrupted build leaves what was saved
-    in DIR before as it was.
+    What is left open is chosen on FILE itself. An interrupted build leaves a whole router
+    where there was one in DIR: the old one, or the new one if it was complete already.
     """
     start = time.monotonic()
     chosen = vote.estimator(estimator)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ from knnrouter.neighbors import Neighbors
 from knnrouter.records import RecordSet
 from knnrouter.records.sets import group_by_text
 
-from .base import Estimates, Evidence, Setting
-from .surroundings import Surroundings
+from .base import Estimates, Evidence
+from .surroundings import Surrounded, Surroundings
 from .win_rates.battles import Battles
 from .win_rates.bradley_terry import mean_win_rates
 from .win_rates.factorization import Recipe, factors
@@ -63,6 +63,8 @@ class MatrixFactorization:
         Traceback (most recent call last):
         knnrouter.errors.EstimatorError: dim is 0; give a whole number of at least 1, such as 128
     """
+
+    kind: ClassVar[str] = "matrix_factorization"
 
     dim: int = 128
     noise: float = 0.1
@@ -176,27 +178,14 @@ class MatrixFactorization:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FittedMatrixFactorization:
+class FittedMatrixFactorization(Surrounded):
     """A direction for each model, and the evidence that tells what queries cost."""
 
     estimator: MatrixFactorization
-    surroundings: Surroundings
     directions: NDArray[np.float32]
     """Shape (m, d); of a model that is not known, it means nothing."""
     known: NDArray[np.uint8]
     """1 for a model that fought, else 0; shape (m,)."""
-
-    @property
-    def neighbors(self) -> int:
-        """How many neighbors tell what a query costs; scores come from the directions alone."""
-        return self.surroundings.neighbors
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings as plain values."""
-        from .specs import settings_of
-
-        return settings_of(self.estimator)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

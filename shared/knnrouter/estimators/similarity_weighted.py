@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from knnrouter.errors import EstimatorError
 from knnrouter.neighbors import Neighbors
 
-from .base import Estimates, Evidence, Setting
-from .surroundings import Surroundings
+from .base import Estimates, Evidence
+from .surroundings import Surrounded, Surroundings
 from .win_rates.battles import Battles
 from .win_rates.bradley_terry import mean_win_rates, strengths
 from .win_rates.similarity import WEIGHTINGS, Weighting, nearest_others, row_weights
@@ -59,6 +60,8 @@ class SimilarityWeighted:
         Traceback (most recent call last):
         knnrouter.errors.EstimatorError: gamma is 0.5; give a number in [1, 1e12], such as 10
     """
+
+    kind: ClassVar[str] = "similarity_weighted"
 
     weights: Weighting = "paper"
     gamma: float = 10.0
@@ -143,11 +146,10 @@ class SimilarityWeighted:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FittedSimilarityWeighted:
+class FittedSimilarityWeighted(Surrounded):
     """Similarity-weighted ranking over certain evidence."""
 
     estimator: SimilarityWeighted
-    surroundings: Surroundings
     player_of: NDArray[np.int64]
     """The player that each model is, or its tier; -1 for one that fought nobody; shape (m,)."""
     nearest: NDArray[np.float32] | None
@@ -160,18 +162,6 @@ class FittedSimilarityWeighted:
     """Sums their battles."""
     battles: float
     """How many battles there are, by weight."""
-
-    @property
-    def neighbors(self) -> int:
-        """How many neighbors tell what a query costs; scores come from all rows."""
-        return self.surroundings.neighbors
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings as plain values."""
-        from .specs import settings_of
-
-        return settings_of(self.estimator)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

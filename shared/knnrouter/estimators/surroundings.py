@@ -6,17 +6,20 @@ model. So a decision has its neighbors to show, and a cost, with any estimator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.neighbors import Neighbors
 from knnrouter.records import RecordSet
+from knnrouter.spec_text import stated_settings
 
-from .base import Estimates
+from .base import Estimates, Setting
 
-__all__ = ["NEIGHBORS", "Surroundings"]
+__all__ = ["NEIGHBORS", "Surrounded", "Surroundings"]
 
 NEIGHBORS = 32
 """How many of the nearest rows tell what a query costs."""
@@ -97,3 +100,24 @@ class Surroundings:
         means: NDArray[np.float64] = np.full_like(sums, np.nan)
         np.divide(sums, total, out=means, where=total > 0)
         return means
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surrounded:
+    """What all fitted estimators have in common whose neighbors do not vote."""
+
+    estimator: Any
+    """What was fitted: a dataclass of settings, with its `kind`."""
+
+    surroundings: Surroundings = field(repr=False)
+    """The evidence, which tells what queries cost."""
+
+    @property
+    def neighbors(self) -> int:
+        """How many neighbors tell what a query costs, and are shown; they do not vote."""
+        return self.surroundings.neighbors
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """The settings as plain values."""
+        return {"kind": self.estimator.kind} | stated_settings(self.estimator)

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.errors import EstimatorError
-from knnrouter.estimators.base import Estimates, Evidence, Setting
-from knnrouter.estimators.surroundings import Surroundings
+from knnrouter.estimators.base import Estimates, Evidence
+from knnrouter.estimators.surroundings import Surrounded, Surroundings
 from knnrouter.neighbors import Neighbors
 from knnrouter.text.surface import surface
 
@@ -83,7 +83,7 @@ class Blend:
             raise EstimatorError("the records have no row, so there is nothing to learn from")
         readout = learned(evidence, landmarks=self.landmarks, texts=self.texts, seed=seed)
         return FittedBlend(
-            blend=self, readout=readout, surroundings=Surroundings(records=evidence.records)
+            estimator=self, readout=readout, surroundings=Surroundings(records=evidence.records)
         )
 
     def restore(self, evidence: Evidence, arrays: Mapping[str, NDArray[np.generic]]) -> FittedBlend:
@@ -100,29 +100,16 @@ class Blend:
                 "router anew"
             ) from error
         return FittedBlend(
-            blend=self, readout=readout, surroundings=Surroundings(records=evidence.records)
+            estimator=self, readout=readout, surroundings=Surroundings(records=evidence.records)
         )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FittedBlend:
+class FittedBlend(Surrounded):
     """A blend that has learned from certain evidence."""
 
-    blend: Blend
+    estimator: Blend
     readout: Readout
-    surroundings: Surroundings
-
-    @property
-    def neighbors(self) -> int:
-        """How many neighbors tell of costs, and are shown."""
-        return self.surroundings.neighbors
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings as plain values."""
-        from knnrouter.estimators.specs import settings_of
-
-        return settings_of(self.blend)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from knnrouter.errors import EstimatorError
 from knnrouter.estimators.ballots import exact_scores
-from knnrouter.estimators.base import Estimates, Evidence, Setting
-from knnrouter.estimators.surroundings import Surroundings
+from knnrouter.estimators.base import Estimates, Evidence
+from knnrouter.estimators.surroundings import Surrounded, Surroundings
 from knnrouter.neighbors import Neighbors
 from knnrouter.records.sets import group_by_text
-from knnrouter.spec_text import stated_settings
 
 from .labels import Labels
 from .logistic import FOLDS, HeldOut, Line, first_not_bettered, fitted
@@ -236,13 +235,12 @@ class _Data:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class FittedClassifier:
+class FittedClassifier(Surrounded):
     """Lines that can be asked; no scikit-learn is needed any more."""
 
     estimator: MultiLabel | Separate
     """The settings, nothing "auto" any more."""
 
-    surroundings: Surroundings = field(repr=False)
     coefficients: NDArray[np.float64] = field(repr=False)
     """Shape (m, d)."""
 
@@ -281,16 +279,6 @@ class FittedClassifier:
             coefficients=arrays["coefficients"].astype(np.float64),
             intercepts=arrays["intercepts"].astype(np.float64),
         )
-
-    @property
-    def neighbors(self) -> int:
-        """How many neighbors tell what a query costs; they do not vote."""
-        return self.surroundings.neighbors
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings as plain values."""
-        return {"kind": self.estimator.kind} | stated_settings(self.estimator)
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knnrouter.errors import EstimatorError
-from knnrouter.estimators.base import Estimates, Evidence, Setting
-from knnrouter.estimators.surroundings import Surroundings
+from knnrouter.estimators.base import Estimates, Evidence
+from knnrouter.estimators.surroundings import Surrounded, Surroundings
 from knnrouter.estimators.texts import routing_texts
 from knnrouter.neighbors import Neighbors
-from knnrouter.spec_text import stated_settings
 
 from .backbone import Backbone, Family, check_extra, packed, unpacked
 from .network import answers
@@ -42,28 +41,17 @@ class Answering(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FittedTransformer:
+class FittedTransformer(Surrounded):
     """One fine-tuned transformer or several, which read the text of a query.
 
     Kinds of estimators differ in what the numbers mean: see `meaning`.
     """
 
     estimator: TuningSettings
-    surroundings: Surroundings = field(repr=False)
     tokenizer: Tokenizer = field(repr=False)
     answering: tuple[Answering, ...] = field(repr=False)
     arrays: Mapping[str, NDArray[np.generic]] = field(repr=False)
     """All that was learned; saved beside the settings."""
-
-    @property
-    def neighbors(self) -> int:
-        """How many neighbors tell what a query costs; they do not vote."""
-        return self.surroundings.neighbors
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings as plain values."""
-        return {"kind": self.estimator.kind} | stated_settings(self.estimator)
 
     @property
     def losses(self) -> NDArray[np.float64]:

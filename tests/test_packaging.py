@@ -244,9 +244,13 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
             {"ingest", "embedders", "index"},
             {"vectors", "condense", "estimators"},
             {"policies"},
-            {"lineup", "choosing", "explain", "store", "task_routing", "onboarding"},
+            {"lineup", "choosing", "explain", "store"},
+            {
+                *("looking_up", "state", "making", "growing", "joining", "routing"),
+                "task_routing",
+            },
             {"router"},
-            {"evaluation", "serving"},
+            {"evaluation", "serving", "onboarding"},
             {"assertions"},
             {"cli", "__main__"},
         ]

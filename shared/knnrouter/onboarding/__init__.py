@@ -7,6 +7,6 @@ outcomes say of it, by task, beside the others.
 from __future__ import annotations
 
 from .proposing import Proposal, ProposedRow, propose
-from .standing import Standing, TaskStanding, standing
+from .standings import Standing, TaskStanding, standing
 
 __all__ = ["Proposal", "ProposedRow", "Standing", "TaskStanding", "propose", "standing"]

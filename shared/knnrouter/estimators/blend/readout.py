@@ -69,7 +69,8 @@ class Readout:
                 average; shape (q,).
 
         Returns:
-            Both of shape (q, m): scores in [0, 1]; NaN for a model that was never measured.
+            Both of shape (q, m): scores in [0, 1], standard errors in [0, 0.5], which is the most
+            that what lies in [0, 1] can have; NaN for a model that was never measured.
         """
         said, prior = self._said(inputs, known)
         targets = len(self.noise)
@@ -78,7 +79,7 @@ class Readout:
         determined = 1.0 - 1.0 / (1.0 + self.parts[:, None] * self.gains)
         left = prior[:, None] - said[:, targets:] ** 2 @ determined.T
         variance = self.noise * np.maximum(left, 0.0)
-        return scores, np.sqrt(variance[:, :-1] + variance[:, [-1]])
+        return scores, np.minimum(np.sqrt(variance[:, :-1] + variance[:, [-1]]), 0.5)
 
     def _said(self, inputs: Inputs, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The product of features and columns, (q, m + 1 + k); and the prior variance, (q,)."""

@@ -264,6 +264,7 @@ class TestBlend:
         found = asked(Blend().fit(evidence), evidence)
         assert np.isfinite(found.scores).all()
         assert np.isfinite(found.stderr).all()
+        assert found.stderr.max() <= 0.5
 
     def test_four_rows_of_two_tasks_tell_these_apart(self):
         """Fewer texts than folds: the first thing that a user tries."""

@@ -100,8 +100,8 @@ def scores(g, p, settings):
 
 
 def averages(measured, tasks, weights):
-    """The mean over tasks of a model's weighted mean score there."""
-    found = []
+    """The mean over tasks of a model's weighted mean score there, if it was in enough of them."""
+    found, counts = [], []
     for model in range(measured.shape[1]):
         means = []
         for task in sorted({each for each in tasks if each}):
@@ -113,4 +113,6 @@ def averages(measured, tasks, weights):
             if own:
                 means.append(sum(w * s for w, s in own) / sum(w for w, _ in own))
         found.append(sum(means) / len(means) if means else NAN)
-    return found
+        counts.append(len(means))
+    enough = [2 * count >= max(counts) for count in counts]
+    return [mean if does else NAN for mean, does in zip(found, enough, strict=True)]

@@ -99,8 +99,9 @@ class Estimates:
 
     strengths: NDArray[np.float64] | None = None
     """Of estimators that learn who wins: one model's answer beats another's with the probability
-    1 / (1 + exp(strength of the other - its own)), a tie counting half; shape (q, m); NaN for no
-    evidence. `scores` then are mean win rates against the other models. None elsewhere."""
+    1 / (1 + exp(strength of the other - its own)), a tie counting half (`encoder_win_rate` and
+    `causal_lm` count it for the weak model, as RouteLLM does); shape (q, m); NaN for no evidence.
+    `scores` then are mean win rates against the other models. None elsewhere."""
 
     def __post_init__(self) -> None:
         shape = (len(self.similarity), len(self.models))

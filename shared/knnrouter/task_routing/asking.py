@@ -41,10 +41,19 @@ def _new_task(
     state: State, embedder: Embedder, read: Sequence[Query], labelled: RecordSet | None
 ) -> NewTask:
     known: Labelled | None = None
-    notes: tuple[str, ...] = ()
+    read, notes = _distinct(read)
     if labelled is not None:
         known, strange = labelled_rows(labelled, state.evidence.records, state.lineup, embedder)
         kept, told = without_labelled(read, labelled)
-        read, notes = [read[place] for place in kept], (*strange, *told)
+        read, notes = [read[place] for place in kept], (*notes, *strange, *told)
     texts, _ = clipped(read, embedder)
     return NewTask(vectors=rows_of(texts, embedder), labelled=known, notes=notes)
+
+
+def _distinct(read: Sequence[Query]) -> tuple[Sequence[Query], tuple[str, ...]]:
+    """The queries of different texts: asking one again says nothing more of the task."""
+    found = list({query.text: query for query in reversed(read)}.values())[::-1]
+    repeats = len(read) - len(found)
+    return found, (f"{repeats:,} of {len(read):,} queries are repeats, which count once",) * bool(
+        repeats
+    )

@@ -107,7 +107,9 @@ class TaskBenchmark:
     def averages(self, *, without: int | None = None) -> Floats:
         """Each model's mean over the tasks of its mean score there; shape (m,).
 
-        A task counts once, however many rows it has. NaN for a model that no task measured.
+        A task counts once, however many rows it has. NaN for a model that was measured in fewer
+        than half as many tasks as the most measured one: its mean is of other, perhaps easier
+        tasks, and cannot be compared.
 
         Args:
             without: A task to leave out, as a place in `tasks`.
@@ -116,7 +118,8 @@ class TaskBenchmark:
         known = ~np.isnan(means)
         found = np.full(means.shape[1], np.nan)
         sums = np.where(known, means, 0.0).sum(axis=0)
-        np.divide(sums, known.sum(axis=0), out=found, where=known.any(axis=0))
+        counts = known.sum(axis=0)
+        np.divide(sums, counts, out=found, where=2 * counts >= max(int(counts.max()), 1))
         return found
 
     def neighbors(self, task: int, k: int, *, without: int | None = None) -> Neighbors:

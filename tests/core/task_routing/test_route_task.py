@@ -398,3 +398,23 @@ def test_a_copy_makes_its_own_benchmark(router):
     again = copy.copy(kept).pairs(0.5, TaskSettings(), labelled=0, seed=0)
     np.testing.assert_array_equal(again.p, one.p)
     assert again is not one
+
+
+def test_a_query_that_is_repeated_counts_once(router, six):
+    queries = six.asked("go", 4)
+    once, often = router.route_task(queries), router.route_task(queries * 50)
+    assert (often.s1, often.chances, often.u) == (once.s1, once.chances, once.u)
+    assert once.notes == ()
+    assert often.notes == ("196 of 200 queries are repeats, which count once",)
+
+
+def test_a_model_of_one_easy_task_is_not_the_best_on_average(six, rates):
+    records = six.records(rates)
+    scores = records.scores.copy()
+    scores[[task != "c" for task in records.tasks], 0] = NAN
+    router = six.router(RecordSet(**records.as_dict() | {"scores": scores}))
+    decision = router.route_task(six.asked("far", 6))
+    first = records.models[0]
+    assert np.isnan(decision.averages[first])
+    assert decision.best_on_average != first
+    assert decision.model != first

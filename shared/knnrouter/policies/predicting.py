@@ -193,7 +193,7 @@ def _least_squares(
 ) -> tuple[NDArray[np.float64], float]:
     """The coefficients and the intercept; of several solutions the smallest coefficients."""
     means = scores.mean(axis=0)
-    coefficients, *_ = np.linalg.lstsq(scores - means, targets - targets.mean())
+    coefficients, *_ = np.linalg.lstsq(scores - means, targets - targets.mean(), rcond=None)
     return coefficients, float(targets.mean() - means @ coefficients)
 
 

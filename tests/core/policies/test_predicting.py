@@ -82,10 +82,10 @@ def test_nobody_right_is_a_half_and_not_measured_is_not_right():
     measured = np.array([[NAN, 1.0], [0.0, NAN], [0.6, 0.0], [0.5, 1.0]])
     found = Prediction.fit(scores, measured, "ab")
     design = np.column_stack([scores, np.ones(4)])
-    solved, *_ = np.linalg.lstsq(design, [0.1, 0.5, 0.4, 0.7])
+    solved, *_ = np.linalg.lstsq(design, [0.1, 0.5, 0.4, 0.7], rcond=None)
     assert (*found.coefficients, found.intercept) == pytest.approx(solved.tolist())
     stricter = Prediction.fit(scores, measured, "ab", right=0.7)
-    solved, *_ = np.linalg.lstsq(design, [0.1, 0.5, 0.5, 0.7])
+    solved, *_ = np.linalg.lstsq(design, [0.1, 0.5, 0.5, 0.7], rcond=None)
     assert (*stricter.coefficients, stricter.intercept) == pytest.approx(solved.tolist())
 
 

@@ -65,7 +65,7 @@ def estimator_of(
         return stated_estimator(pool) or estimators.default()
     if isinstance(given, str | Mapping):
         return estimators.parse(given)
-    if isinstance(given, type) or not isinstance(given, Estimator):
+    if isinstance(given, type) or not callable(getattr(given, "fit", None)):
         raise TypeError(
             f"estimator is {given!r:.80}; give an estimator such as estimators.KNN(), its text, "
             "or any object with its methods fit and restore"

@@ -20,8 +20,8 @@ from knnrouter.errors import EstimatorError
 
 from .ballots import exact_scores
 from .base import Evidence
-from .encoders.backbone import Backbone, check_extra, seeded
-from .encoders.fitted import FittedTransformer, frozen_weights, opened, trained_parts
+from .encoders.backbone import Backbone, seeded
+from .encoders.fitted import FittedTransformer, frozen_weights, opened, reopened
 from .encoders.network import Layers, free, last_vectors
 from .encoders.objectives import class_loss
 from .encoders.pairs import Pair, log_sum_exp, wrong_names
@@ -129,10 +129,8 @@ class CausalLM(TuningSettings):
                 not have the two models.
             MissingExtraError: torch or transformers is not installed.
         """
-        check_extra(type(self).__name__)
+        backbone, _ = reopened(self, arrays, family="causal_lm")
         pair = Pair.of(evidence.records, strong=self.strong, weak=self.weak)
-        frozen, (trained,) = trained_parts(arrays, 1)
-        backbone = Backbone.restored(arrays, frozen, trained, family="causal_lm")
         return FittedCausalLM(
             estimator=self,
             surroundings=Surroundings(records=evidence.records),

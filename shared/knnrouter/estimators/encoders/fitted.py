@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-__all__ = ["Answering", "FittedTransformer", "frozen_weights", "opened", "trained_parts"]
+__all__ = [
+    "Answering",
+    "FittedTransformer",
+    "frozen_weights",
+    "opened",
+    "reopened",
+    "trained_parts",
+]
 
 _TRAINED = "trained_"
 
@@ -130,6 +137,20 @@ def opened(
             f"most {backbone.window} tokens: give max_length={backbone.window} or less"
         )
     return backbone, texts
+
+
+def reopened(
+    settings: TuningSettings, arrays: Mapping[str, NDArray[np.generic]], *, family: Family
+) -> tuple[Backbone, dict[str, Tensor]]:
+    """The one transformer that was fine-tuned, from its arrays, and what of it was trained.
+
+    Raises:
+        EstimatorError: An array is missing, or does not fit the transformer.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    check_extra(type(settings).__name__)
+    frozen, (trained,) = trained_parts(arrays, 1)
+    return Backbone.restored(arrays, frozen, trained, family=family), trained
 
 
 def frozen_weights(

@@ -19,8 +19,7 @@ from knnrouter.estimators.surroundings import Surroundings
 from knnrouter.estimators.win_rates.battles import Battles
 from knnrouter.records import RecordSet
 
-from .backbone import Backbone, check_extra
-from .fitted import FittedTransformer, frozen_weights, opened, trained_parts
+from .fitted import FittedTransformer, frozen_weights, opened, reopened
 from .network import Network
 from .objectives import class_loss
 from .pairs import Pair, log_sum_exp, wrong_names
@@ -110,10 +109,8 @@ class EncoderWinRate(EncoderSettings):
                 not have the two models.
             MissingExtraError: torch or transformers is not installed.
         """
-        check_extra(type(self).__name__)
+        backbone, trained = reopened(self, arrays, family="encoder")
         pair = Pair.of(evidence.records, strong=self.strong, weak=self.weak)
-        frozen, (trained,) = trained_parts(arrays, 1)
-        backbone = Backbone.restored(arrays, frozen, trained, family="encoder")
         return FittedEncoderWinRate(
             estimator=self,
             surroundings=Surroundings(records=evidence.records),

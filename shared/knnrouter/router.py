@@ -217,7 +217,9 @@ class Router:
 
         The estimator keeps its settings and learns from all rows; nothing is chosen anew. The
         router then says what one would that was fitted with these settings, and seed 0, on the same
-        rows. A folder that it was loaded from stays as it is until `save`.
+        rows. Some estimators keep more: clusters and matrix factorization the structure that they
+        learned, fine-tuned transformers all of it, and the rows tell them only what queries cost.
+        A folder that the router was loaded from stays as it is until `save`.
 
         Args:
             records: Rows with new ids; models that the evidence does not know become columns of it.
